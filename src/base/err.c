@@ -17,15 +17,16 @@ bool err_set(struct err *e, enum err_code code, const char *format, ...)
 
 bool err_prefix(struct err *e, const char *format, ...)
 {
-	char text[ERR_TEXT_MAX];
+	char text[2 * ERR_TEXT_MAX];
 	va_list args;
 	size_t len;
 
 	va_start(args, format);
-	(void)vsnprintf(text, sizeof(text), format, args);
+	(void)vsnprintf(text, ERR_TEXT_MAX, format, args);
 	va_end(args);
 	len = strlen(text);
-	(void)snprintf(text + len, sizeof(text) - len, ": %.*s", (int)sizeof(e->text), e->text);
-	memcpy(e->text, text, sizeof(text));
+	(void)snprintf(text + len, sizeof(text) - len, ": %s", e->text);
+	text[ERR_TEXT_MAX - 1] = '\0';
+	memcpy(e->text, text, ERR_TEXT_MAX);
 	return false;
 }

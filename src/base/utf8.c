@@ -1,0 +1,93 @@
+#include "base/utf8.h"
+
+#include <assert.h>
+
+#define HIGH_BITS UINT64_C(0x8080808080808080)
+
+static bool is_ascii(const unsigned char *at)
+{
+	uint64_t word;
+
+	memcpy(&word, at, sizeof(word));
+	return (word & HIGH_BITS) == 0;
+}
+
+/* The size of the character at `at`, whose first byte is no ASCII; 0 if it is malformed or cut. The
+ * second byte's range excludes overlong forms, surrogates and what lies above U+10FFFF. */
+static size_t char_size(const unsigned char *at, const unsigned char *end)
+{
+	unsigned char low = 0x80;
+	unsigned char high = 0xbf;
+	size_t size;
+
+	if (*at < 0xc2 || *at > 0xf4)
+		return 0;
+	size = *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : 4;
+	if ((size_t)(end - at) < size)
+		return 0;
+	if (*at == 0xe0)
+		low = 0xa0;
+	else if (*at == 0xed)
+		high = 0x9f;
+	else if (*at == 0xf0)
+		low = 0x90;
+	else if (*at == 0xf4)
+		high = 0x8f;
+	if (at[1] < low || at[1] > high)
+		return 0;
+	for (size_t i = 2; i < size; i++) {
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	return size;
+}
+
+bool utf8_valid(struct slice text)
+{
+	const unsigned char *at = (const unsigned char *)text.ptr;
+	const unsigned char *end;
+
+	if (text.len == 0) /* `ptr` may be NULL then */
+		return true;
+	end = at + text.len;
+	while (at < end) {
+		if (*at >= 0x80) {
+			size_t size = char_size(at, end);
+
+			if (size == 0)
+				return false;
+			at += size;
+			continue;
+		}
+		if (end - at >= 8 && is_ascii(at))
+			at += 8;
+		else
+			at++;
+	}
+	return true;
+}
+
+size_t utf8_encode(uint32_t code_point, char out[UTF8_CHAR_MAX])
+{
+	assert(code_point <= 0x10ffff);
+	if (code_point < 0x80) {
+		out[0] = (char)code_point;
+		return 1;
+	}
+	if (code_point < 0x800) {
+		out[0] = (char)(0xc0 | code_point >> 6);
+		out[1] = (char)(0x80 | (code_point & 0x3f));
+		return 2;
+	}
+	if (code_point < 0x10000) {
+		out[0] = (char)(0xe0 | code_point >> 12);
+		out[1] = (char)(0x80 | (code_point >> 6 & 0x3f));
+		out[2] = (char)(0x80 | (code_point & 0x3f));
+		return 3;
+	}
+	out[0] = (char)(0xf0 | code_point >> 18);
+	out[1] = (char)(0x80 | (code_point >> 12 & 0x3f));
+	out[2] = (char)(0x80 | (code_point >> 6 & 0x3f));
+	out[3] = (char)(0x80 | (code_point & 0x3f));
+	return 4;
+}

@@ -1,0 +1,259 @@
+/*
+ * tapedeckd: parses the command line, builds the objects, runs the loop.
+ */
+#include "base/log.h"
+#include "config/config.h"
+#include "net/loop.h"
+#include "record/recorder.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+enum command { RUN, CHECK_CONFIG, PRINT_CONFIG };
+
+struct arguments {
+	enum command command;
+	const char *config;
+	enum log_level level;
+	enum log_format format;
+};
+
+static const char usage[] =
+	"usage: tapedeckd [--log-level LEVEL] [--log-format FORMAT] CONFIG\n"
+	"       tapedeckd --check-config CONFIG\n"
+	"       tapedeckd --print-config CONFIG\n"
+	"\n"
+	"Records the Socket.IO feeds that CONFIG names into an SQLite file.\n"
+	"\n"
+	"  --log-level error|warn|info|debug   how much to log (info)\n"
+	"  --log-format text|json              lines for people or for programs (text)\n"
+	"  --check-config CONFIG               check the file and say what is wrong with it\n"
+	"  --print-config CONFIG               the configuration with every default, secrets hidden\n"
+	"  --version                           the program's version\n"
+	"  --help                              this text\n"
+	"\n"
+	"SIGTERM and SIGINT unsubscribe, commit everything received and exit.\n"
+	"Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.\n";
+
+static bool wrong_usage(const char *what, const char *value)
+{
+	(void)fprintf(stderr, "tapedeckd: %s '%s'; see 'tapedeckd --help'\n", what, value);
+	return false;
+}
+
+/* The place of `value` in a list of names, or -1. */
+static int choice(const char *value, const char *const *names, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (strcmp(value, names[i]) == 0)
+			return i;
+	return -1;
+}
+
+static bool set_log_level(struct arguments *a, const char *value)
+{
+	static const char *const names[] = { "error", "warn", "info", "debug" };
+	int i = choice(value, names, 4);
+
+	if (i < 0)
+		return wrong_usage("--log-level is error, warn, info or debug, not", value);
+	a->level = (enum log_level)i;
+	return true;
+}
+
+static bool set_log_format(struct arguments *a, const char *value)
+{
+	static const char *const names[] = { "text", "json" };
+	int i = choice(value, names, 2);
+
+	if (i < 0)
+		return wrong_usage("--log-format is text or json, not", value);
+	a->format = (enum log_format)i;
+	return true;
+}
+
+static bool set_command(struct arguments *a, enum command command, const char *config)
+{
+	if (a->config != NULL)
+		return wrong_usage("one configuration is enough, there is also", config);
+	a->command = command;
+	a->config = config;
+	return true;
+}
+
+/* True to go on; false when the program is to exit with `*code`. */
+static bool parse(int argc, char **argv, struct arguments *a, int *code)
+{
+	static const struct option options[] = {
+		{ "log-level", required_argument, NULL, 'l' },
+		{ "log-format", required_argument, NULL, 'f' },
+		{ "check-config", required_argument, NULL, 'c' },
+		{ "print-config", required_argument, NULL, 'p' },
+		{ "version", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	bool ok = true;
+	int option;
+
+	*code = EXIT_USAGE;
+	while (ok && (option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (option) {
+		case 'l':
+			ok = set_log_level(a, optarg);
+			break;
+		case 'f':
+			ok = set_log_format(a, optarg);
+			break;
+		case 'c':
+			ok = set_command(a, CHECK_CONFIG, optarg);
+			break;
+		case 'p':
+			ok = set_command(a, PRINT_CONFIG, optarg);
+			break;
+		case 'v':
+			(void)puts("tapedeckd " TAPEDECK_VERSION);
+			*code = EXIT_DONE;
+			return false;
+		case 'h':
+			(void)fputs(usage, stdout);
+			*code = EXIT_DONE;
+			return false;
+		default:
+			return false; /* getopt_long has said what is wrong */
+		}
+	}
+	for (; ok && optind < argc; optind++)
+		ok = set_command(a, RUN, argv[optind]);
+	if (ok && a->config == NULL) {
+		(void)fputs(usage, stderr);
+		return false;
+	}
+	return ok;
+}
+
+static int fail(int code, const struct err *e)
+{
+	(void)fprintf(stderr, "tapedeckd: %s\n", e->text);
+	return code;
+}
+
+static int check_config(const struct config *config)
+{
+	size_t endpoints = 0;
+
+	for (size_t i = 0; i < config->n_feeds; i++)
+		endpoints += config->feeds[i].n_endpoints;
+	(void)printf(
+		"%s: ok, %zu feeds, %zu endpoints\n", config->file, config->n_feeds, endpoints);
+	return EXIT_DONE;
+}
+
+static int print_config(const struct config *config)
+{
+	struct err e;
+
+	if (!config_print(config, stdout, &e))
+		return fail(EXIT_FAILED, &e);
+	if (fflush(stdout) == 0 && ferror(stdout) == 0)
+		return EXIT_DONE;
+	(void)err_set(&e, ERR_SYSTEM, "cannot write to standard output");
+	return fail(EXIT_FAILED, &e);
+}
+
+static void stop(void *arg)
+{
+	recorder_stop(arg);
+}
+
+static void no_effect(void *arg)
+{
+	log_line(LOG_WARN,
+		"a signal has no effect in this version; restart to change the configuration",
+		log_text("signal", arg));
+}
+
+static bool watch_signals(struct loop *l, struct recorder *r, struct err *e)
+{
+	static char hup[] = "SIGHUP";
+	static char usr1[] = "SIGUSR1";
+
+	return loop_on_signal(l, SIGTERM, stop, r, e) && loop_on_signal(l, SIGINT, stop, r, e) &&
+		loop_on_signal(l, SIGHUP, no_effect, hup, e) &&
+		loop_on_signal(l, SIGUSR1, no_effect, usr1, e);
+}
+
+/* Runs until a signal; the recording is open when this is called and closed when it returns. */
+static int record_until_stopped(struct loop *l, struct recorder *r)
+{
+	struct err e;
+	bool ok = watch_signals(l, r, &e) && recorder_start(r, &e);
+
+	if (!ok)
+		log_line(LOG_ERROR, "cannot start", log_err(&e));
+	else if (!loop_run(l)) {
+		log_line(LOG_ERROR, "the event loop has failed", log_int("stopping", 1));
+		ok = false;
+	}
+	if (!recorder_close(r))
+		ok = false;
+	log_line(LOG_INFO, "stopped", log_int("exit_code", ok ? EXIT_DONE : EXIT_FAILED));
+	return ok ? EXIT_DONE : EXIT_FAILED;
+}
+
+static int record(const struct config *config, const struct arguments *a)
+{
+	struct loop *l = NULL;
+	struct recorder *r;
+	struct err e;
+	int code;
+
+	if (!log_open(a->level, a->format, config->log_file, &e))
+		return fail(EXIT_FAILED, &e);
+	l = loop_new();
+	if (l == NULL) {
+		(void)err_set(&e, ERR_NOMEM, "out of memory");
+		return fail(EXIT_FAILED, &e);
+	}
+	if (recorder_new(&r, l, config, &e)) {
+		log_line(LOG_INFO, "recording", log_text("database", config->database),
+			log_text("version", TAPEDECK_VERSION),
+			log_int("feeds", (int64_t)config->n_feeds));
+		code = record_until_stopped(l, r);
+	} else {
+		code = fail(e.code == ERR_CONFIG ? EXIT_USAGE : EXIT_FAILED, &e);
+	}
+	loop_free(l);
+	log_close();
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments a = { .level = LOG_INFO };
+	struct config *config;
+	struct err e;
+	int code;
+
+	if (!parse(argc, argv, &a, &code))
+		return code;
+	(void)signal(SIGPIPE, SIG_IGN);
+	/* A core file would hold the API key. */
+	(void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+	if (!config_load(&config, a.config, &e))
+		return fail(EXIT_USAGE, &e);
+	if (a.command == CHECK_CONFIG)
+		code = check_config(config);
+	else if (a.command == PRINT_CONFIG)
+		code = print_config(config);
+	else
+		code = record(config, &a);
+	config_free(config);
+	return code;
+}

@@ -1,0 +1,193 @@
+#include "net/http_client.h"
+
+#include "base/buf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#define CONNECT_TIMEOUT_MS 30000
+
+struct http_call {
+	struct transfer transfer; /* first: `done` of transfers casts back */
+	struct loop_reap reap;
+	struct loop *loop;
+	struct transfers *transfers;
+	struct buf body;
+	int redirects;
+	bool is_too_large;
+	void (*done)(void *arg, const struct http_answer *);
+	void *arg;
+};
+
+static size_t take_body(char *bytes, size_t size, size_t count, void *arg)
+{
+	struct http_call *c = arg;
+
+	if (buf_append(&c->body, bytes, size * count))
+		return size * count;
+	c->is_too_large = true;
+	return 0;
+}
+
+/* True if two URLs have the same scheme, host and port. */
+static bool same_origin(const char *a, const char *b)
+{
+	static const CURLUPart parts[] = { CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT };
+	CURLU *ua = curl_url();
+	CURLU *ub = curl_url();
+	bool same = ua != NULL && ub != NULL &&
+		curl_url_set(ua, CURLUPART_URL, a, 0) == CURLUE_OK &&
+		curl_url_set(ub, CURLUPART_URL, b, 0) == CURLUE_OK;
+
+	for (size_t i = 0; same && i < sizeof(parts) / sizeof(parts[0]); i++) {
+		char *pa = NULL;
+		char *pb = NULL;
+
+		same = curl_url_get(ua, parts[i], &pa, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+			curl_url_get(ub, parts[i], &pb, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+			strcasecmp(pa, pb) == 0;
+		curl_free(pa);
+		curl_free(pb);
+	}
+	curl_url_cleanup(ua);
+	curl_url_cleanup(ub);
+	return same;
+}
+
+static void host_of(const char *url, char *out, size_t size)
+{
+	CURLU *u = curl_url();
+	char *host = NULL;
+
+	if (u != NULL && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK)
+		(void)curl_url_get(u, CURLUPART_HOST, &host, 0);
+	(void)snprintf(out, size, "%s", host != NULL ? host : "?");
+	curl_free(host);
+	curl_url_cleanup(u);
+}
+
+/* Goes on to where the server points, if that is the same server. True if the call goes on. */
+static bool follow(struct http_call *c, struct http_answer *answer)
+{
+	const char *here = NULL;
+	char *there = NULL;
+	CURL *easy = c->transfer.easy;
+	char host[256];
+
+	(void)curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &here);
+	(void)curl_easy_getinfo(easy, CURLINFO_REDIRECT_URL, &there);
+	if (here == NULL || there == NULL)
+		return false;
+	if (!same_origin(here, there)) {
+		host_of(there, host, sizeof(host));
+		(void)err_set(&answer->e, ERR_DENIED,
+			"it redirects (HTTP %d) to '%s', which was not followed because the API key would go "
+			"there; if that is right, configure that address",
+			answer->status, host);
+		answer->status = 0;
+		return false;
+	}
+	if (c->redirects++ == HTTP_REDIRECTS_MAX) {
+		(void)err_set(&answer->e, ERR_PROTOCOL, "it redirects in circles");
+		answer->status = 0;
+		return false;
+	}
+	buf_reset(&c->body, 0);
+	/* To be added again a handle must first leave the multi; its settings stay. */
+	transfer_pause(c->transfers, &c->transfer);
+	return curl_easy_setopt(easy, CURLOPT_URL, there) == CURLE_OK &&
+		transfer_add(c->transfers, &c->transfer, &answer->e);
+}
+
+static void transfer_done(struct transfer *t, CURLcode code)
+{
+	struct http_call *c = (struct http_call *)t;
+	struct http_answer answer = { 0 };
+	long status = 0;
+
+	(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (c->is_too_large) {
+		(void)err_set(
+			&answer.e, ERR_LIMIT, "its answer is larger than %zu bytes", HTTP_BODY_MAX);
+	} else if (code != CURLE_OK) {
+		(void)transfer_error(t, code, &answer.e);
+	} else {
+		answer.status = (int)status;
+		if (status >= 300 && status < 400 && follow(c, &answer))
+			return;
+		answer.body = buf_slice(&c->body);
+	}
+	c->done(c->arg, &answer);
+}
+
+static bool set_options(struct http_call *c, const struct http_request *request)
+{
+	CURL *easy = c->transfer.easy;
+	bool ok = curl_easy_setopt(easy, CURLOPT_POST, 1L) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "") == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, 0L) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_WRITEDATA, c) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_USERAGENT, "tapedeckd/" TAPEDECK_VERSION) ==
+			CURLE_OK;
+
+	if (ok && request->user != NULL)
+		ok = curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC) == CURLE_OK &&
+			curl_easy_setopt(easy, CURLOPT_USERNAME,
+				secret_reveal(request->user).ptr) == CURLE_OK &&
+			curl_easy_setopt(easy, CURLOPT_PASSWORD, "") == CURLE_OK;
+	return ok;
+}
+
+bool http_post(struct http_call **out, struct loop *l, struct transfers *ts,
+	const struct http_request *request, void (*done)(void *arg, const struct http_answer *),
+	void *arg, struct err *e)
+{
+	struct http_call *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	c->loop = l;
+	c->transfers = ts;
+	c->transfer.done = transfer_done;
+	c->done = done;
+	c->arg = arg;
+	buf_init(&c->body, HTTP_BODY_MAX);
+	if (!transfer_init(&c->transfer, request->url, request->ca_file, request->proxy,
+		    CONNECT_TIMEOUT_MS, e)) {
+		free(c);
+		return false;
+	}
+	if (!set_options(c, request)) {
+		http_call_free(c);
+		return err_set(e, ERR_NOMEM, "cannot prepare the request: out of memory");
+	}
+	if (!transfer_add(ts, &c->transfer, e)) {
+		http_call_free(c);
+		return false;
+	}
+	*out = c;
+	return true;
+}
+
+static void destroy(struct loop_reap *reap)
+{
+	struct http_call *c = (struct http_call *)(void *)((char *)reap -
+		offsetof(struct http_call, reap));
+
+	/* The body may hold a token. */
+	if (c->body.data != NULL)
+		explicit_bzero(c->body.data, c->body.cap);
+	buf_release(&c->body);
+	free(c);
+}
+
+void http_call_free(struct http_call *c)
+{
+	if (c == NULL)
+		return;
+	transfer_remove(c->transfers, &c->transfer);
+	loop_reap_later(c->loop, &c->reap, destroy);
+}

@@ -1,0 +1,41 @@
+/*
+ * dialect: how a feed names its events and where their members lie, ready for use.
+ *
+ * Compiled once from the configuration, which must outlive it.
+ */
+#ifndef TAPEDECK_RECORD_DIALECT_H
+#define TAPEDECK_RECORD_DIALECT_H
+
+#include "base/buf.h"
+#include "base/compiler.h"
+#include "base/err.h"
+#include "base/json_scan.h"
+#include "config/config.h"
+
+#include <stdbool.h>
+
+struct dialect {
+	const struct config_dialect *config;
+	struct json_places *places;
+	struct slice data_event; /* empty: every event is data */
+	bool needs_object;       /* some place lies inside the first argument */
+};
+
+bool dialect_init(struct dialect *d, const struct config_dialect *config, struct err *e) MUST_CHECK;
+void dialect_release(struct dialect *d);
+
+/* A placeholder string of a template and the JSON text that takes its place. */
+struct dialect_value {
+	const char *placeholder; /* such as "$path" */
+	struct slice json;
+};
+
+/* Appends `template`, JSON text, with every string that is a placeholder replaced by its JSON. */
+bool dialect_expand(struct slice template, const struct dialect_value *values, size_t count,
+	struct buf *out) MUST_CHECK;
+
+/* Appends the arguments of a subscribe or unsubscribe event, separated by commas without brackets. */
+bool dialect_arguments(const struct config_emit *emit, const struct config_endpoint *endpoint,
+	struct buf *out) MUST_CHECK;
+
+#endif

@@ -1,0 +1,274 @@
+#include "record/recorder.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "record/feed.h"
+#include "record/support.h"
+#include "store/writer.h"
+
+#include <stdlib.h>
+
+#define SECOND_US 1000000
+/* SIGTERM to exit takes 5 s at the most: so much for the feeds, the rest for the disk. */
+#define STOP_FEEDS_US 3500000
+#define STOP_ALL_US 4700000
+
+struct recorder {
+	struct loop *loop;
+	const struct config *config;
+	struct transfers *transfers;
+	struct writer *writer;
+	struct clock clock;
+	struct bell *bell;
+	struct timer *commit;
+	struct timer *second;
+	struct timer *progress;
+	struct timer *give_up;
+	struct feed **feeds;
+	size_t running; /* feeds that have not stopped */
+	int64_t submitted_us;
+	int64_t stop_us; /* monotonic; when stopping began */
+	bool is_paused;
+	uint64_t shown_events; /* at the last progress line */
+	int64_t shown_us;
+};
+
+/* Runs on the writer thread. */
+static void stored(void *arg)
+{
+	bell_ring(arg);
+}
+
+static void submit(struct recorder *r)
+{
+	for (size_t i = 0; i < r->config->n_feeds; i++)
+		feed_note_alive(r->feeds[i]);
+	r->submitted_us = clock_mono_us();
+	writer_submit(r->writer, clock_now(&r->clock));
+}
+
+static void pause_all(struct recorder *r, bool pause)
+{
+	if (r->is_paused == pause)
+		return;
+	r->is_paused = pause;
+	log_line(pause ? LOG_WARN : LOG_INFO,
+		pause ? "the disk is slower than the feeds: reading stops until it has caught up"
+		      : "reading goes on",
+		log_int("buffer_bytes", (int64_t)r->config->buffer_bytes));
+	for (size_t i = 0; i < r->config->n_feeds; i++)
+		feed_pause(r->feeds[i], pause);
+	if (pause)
+		submit(r);
+}
+
+static void writer_full(void *arg)
+{
+	pause_all(arg, true);
+}
+
+/* The writer has stored something. */
+static void bell_heard(void *arg)
+{
+	struct recorder *r = arg;
+
+	if (r->is_paused && writer_has_room(r->writer))
+		pause_all(r, false);
+}
+
+static void commit_due(void *arg)
+{
+	struct recorder *r = arg;
+
+	timer_start(r->commit, r->config->commit_interval_us);
+	/* When idle once a second will do for a sign of life. */
+	if (writer_has_open(r->writer) || clock_mono_us() - r->submitted_us >= SECOND_US)
+		submit(r);
+}
+
+static void second_due(void *arg)
+{
+	struct recorder *r = arg;
+	struct batch *batch;
+	int64_t by;
+
+	timer_start(r->second, SECOND_US);
+	if (!clock_check(&r->clock, &by))
+		return;
+	log_line(LOG_WARN, "the system's clock has jumped", log_real("by_s", (double)by / 1e6));
+	batch = writer_batch(r->writer);
+	if (batch == NULL || !batch_add_clock_step(batch, clock_now(&r->clock), by))
+		log_line(LOG_ERROR, "out of memory: a jump of the clock is not recorded",
+			log_int("by_us", by));
+}
+
+static void progress_due(void *arg)
+{
+	struct recorder *r = arg;
+	struct writer_stats w;
+	uint64_t events = 0;
+	uint64_t bytes = 0;
+	uint64_t rejected = 0;
+	int64_t live = 0;
+	int64_t now = clock_mono_us();
+
+	timer_start(r->progress, r->config->progress_us);
+	for (size_t i = 0; i < r->config->n_feeds; i++) {
+		struct feed_stats f;
+
+		feed_get_stats(r->feeds[i], &f);
+		events += f.events;
+		bytes += f.bytes;
+		rejected += f.rejected;
+		live += f.is_live ? 1 : 0;
+	}
+	writer_get_stats(r->writer, &w);
+	log_progress("progress", log_int("events", (int64_t)events),
+		log_real("events_per_s",
+			(double)(events - r->shown_events) * 1e6 / (double)(now - r->shown_us + 1)),
+		log_int("streams", w.streams), log_int("bytes", (int64_t)bytes),
+		log_int("rejected", (int64_t)rejected), log_int("feeds_live", live),
+		log_int("stored", (int64_t)w.stored_events),
+		log_int("lag_ms", (clock_now(&r->clock) - w.stored_until_us) / 1000));
+	r->shown_events = events;
+	r->shown_us = now;
+}
+
+static void all_stopped(void *arg)
+{
+	struct recorder *r = arg;
+
+	loop_stop(r->loop);
+}
+
+static void feed_stopped(void *arg)
+{
+	struct recorder *r = arg;
+
+	if (--r->running == 0)
+		all_stopped(r);
+}
+
+void recorder_stop(struct recorder *r)
+{
+	if (r->stop_us != 0)
+		return;
+	log_line(LOG_INFO, "stopping", log_int("feeds", (int64_t)r->config->n_feeds));
+	r->stop_us = clock_mono_us();
+	timer_start(r->give_up, STOP_FEEDS_US);
+	for (size_t i = 0; i < r->config->n_feeds; i++)
+		feed_stop(r->feeds[i]);
+}
+
+static bool add_feed(struct recorder *r, size_t i, struct err *e)
+{
+	const struct config_feed *feed = &r->config->feeds[i];
+	struct store_feed row = { .name = feed->name,
+		.url = feed->url_text,
+		.name_space = feed->namespace,
+		.io_path = feed->path,
+		.dialect = feed->dialect.json };
+	struct session_context context = { .loop = r->loop,
+		.transfers = r->transfers,
+		.writer = r->writer,
+		.clock = &r->clock,
+		.full = writer_full,
+		.full_arg = r };
+	int64_t feed_id;
+
+	return writer_feed(r->writer, &row, &feed_id, e) &&
+		feed_new(&r->feeds[i], &context, feed, feed_id, feed_stopped, r, e);
+}
+
+static bool prepare(struct recorder *r, struct err *e)
+{
+	struct writer_options options = { .path = r->config->database,
+		.mode = r->config->file_mode,
+		.sync_full = r->config->durability == CONFIG_DURABILITY_FULL,
+		.buffer_bytes = (size_t)r->config->buffer_bytes };
+
+	if (!writer_open(&r->writer, &options, e))
+		return false;
+	clock_start(&r->clock, writer_floor_us(r->writer));
+	r->feeds = calloc(r->config->n_feeds, sizeof(struct feed *));
+	r->transfers = transfers_new(r->loop);
+	r->bell = bell_new(r->loop, bell_heard, r);
+	r->commit = timer_new(r->loop, commit_due, r);
+	r->second = timer_new(r->loop, second_due, r);
+	r->progress = timer_new(r->loop, progress_due, r);
+	r->give_up = timer_new(r->loop, all_stopped, r);
+	if (r->feeds == NULL || r->transfers == NULL || r->bell == NULL || r->commit == NULL ||
+		r->second == NULL || r->progress == NULL || r->give_up == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	for (size_t i = 0; i < r->config->n_feeds; i++)
+		if (!add_feed(r, i, e))
+			return false;
+	return true;
+}
+
+bool recorder_new(struct recorder **out, struct loop *l, const struct config *config, struct err *e)
+{
+	struct recorder *r;
+
+	if (!support_check(config, e))
+		return false;
+	r = calloc(1, sizeof(*r));
+	if (r == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	r->loop = l;
+	r->config = config;
+	if (!prepare(r, e)) {
+		(void)!recorder_close(r);
+		return false;
+	}
+	*out = r;
+	return true;
+}
+
+bool recorder_start(struct recorder *r, struct err *e)
+{
+	support_warn(r->config);
+	if (!writer_start(r->writer, stored, r->bell, e))
+		return false;
+	r->shown_us = clock_mono_us();
+	timer_start(r->commit, r->config->commit_interval_us);
+	timer_start(r->second, SECOND_US);
+	timer_start(r->progress, r->config->progress_us);
+	r->running = r->config->n_feeds;
+	for (size_t i = 0; i < r->config->n_feeds; i++)
+		feed_start(r->feeds[i]);
+	return true;
+}
+
+static bool close_writer(struct recorder *r)
+{
+	int64_t left = STOP_ALL_US - (r->stop_us != 0 ? clock_mono_us() - r->stop_us : 0);
+	uint64_t lost = 0;
+
+	if (r->writer == NULL ||
+		writer_close(r->writer, clock_now(&r->clock), (int)(left / 1000), &lost))
+		return true;
+	log_line(LOG_ERROR, "received events could not be stored and are lost",
+		log_int("events", (int64_t)lost), log_text("database", r->config->database));
+	return false;
+}
+
+bool recorder_close(struct recorder *r)
+{
+	bool is_stored;
+
+	for (size_t i = 0; r->feeds != NULL && i < r->config->n_feeds; i++)
+		feed_free(r->feeds[i]);
+	transfers_free(r->transfers);
+	timer_free(r->commit);
+	timer_free(r->second);
+	timer_free(r->progress);
+	timer_free(r->give_up);
+	is_stored = close_writer(r);
+	/* The bell stays while a thread may still ring it. */
+	if (is_stored)
+		bell_free(r->bell);
+	free(r->feeds);
+	free(r);
+	return is_stored;
+}

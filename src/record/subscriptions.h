@@ -1,0 +1,59 @@
+/*
+ * subscriptions: asks for every endpoint of a feed on one connection, and knows which were granted.
+ *
+ * At most SUBSCRIPTIONS_IN_FLIGHT requests wait for their ack, so that any number of endpoints needs
+ * bounded memory here and at the server. A refused endpoint, or one that got no answer, is tried again
+ * with backoff and does not hold up the others. A dialect without acks counts a request as granted when
+ * it has been written.
+ *
+ *   waiting --sent--> asked --ack null--> confirmed
+ *      ^                 | error, no answer
+ *      +--- backoff --- refused
+ */
+#ifndef TAPEDECK_RECORD_SUBSCRIPTIONS_H
+#define TAPEDECK_RECORD_SUBSCRIPTIONS_H
+
+#include "base/compiler.h"
+#include "base/slice.h"
+#include "config/config.h"
+#include "net/loop.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SUBSCRIPTIONS_IN_FLIGHT 256
+#define SUBSCRIPTIONS_ACK_TIMEOUT_US 30000000
+#define SUBSCRIPTIONS_RETRY_MAX_US 60000000
+
+struct subscriptions;
+
+/* What the owner does for it. */
+struct subscriptions_events {
+	/* Sends an event; with an ack id if `has_id`. False: the connection is of no use any more. */
+	bool (*send)(void *arg, const char *event, struct slice args, bool has_id, uint64_t id);
+	/* Bytes that wait in the connection; a dialect without acks is slowed by it. */
+	size_t (*pending)(void *arg);
+	/* Every endpoint has been answered once since begin. */
+	void (*settled)(void *arg, size_t confirmed, size_t refused);
+	/* After subscriptions_leave: every unsubscribe has been answered. */
+	void (*left)(void *arg);
+};
+
+/* NULL when out of memory. The feed's configuration must outlive it. */
+struct subscriptions *subscriptions_new(struct loop *l, const struct config_feed *feed,
+	const struct subscriptions_events *events, void *arg) MUST_CHECK;
+
+/* Accepts NULL. */
+void subscriptions_free(struct subscriptions *s);
+
+/* The connection is ready: start asking. */
+void subscriptions_begin(struct subscriptions *s);
+
+/* Takes an ack: `args` is the JSON array that the server sent back. Unknown ids are ignored. */
+void subscriptions_ack(struct subscriptions *s, uint64_t id, struct slice args);
+
+/* Unsubscribes whatever is confirmed; no subscribe is sent any more. */
+void subscriptions_leave(struct subscriptions *s);
+
+#endif

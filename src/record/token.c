@@ -1,0 +1,224 @@
+#include "record/token.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/http_client.h"
+#include "proto/jwt.h"
+#include "record/backoff.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+struct token {
+	struct loop *loop;
+	struct transfers *transfers;
+	const struct config_feed *feed;
+	void (*ready)(void *arg);
+	void *arg;
+	struct timer *retry;
+	struct http_call *call;
+	struct backoff backoff;
+	struct backoff refusals;
+	struct secret *secret;
+	int64_t requested_us; /* monotonic */
+	int64_t due_us;       /* monotonic; when it is time for a new one */
+};
+
+static void fetch(void *arg);
+
+struct token *token_new(struct loop *l, struct transfers *ts, const struct config_feed *feed,
+	void (*ready)(void *arg), void *arg)
+{
+	struct token *t = calloc(1, sizeof(*t));
+
+	if (t == NULL)
+		return NULL;
+	*t = (struct token){ .loop = l, .transfers = ts, .feed = feed, .ready = ready, .arg = arg };
+	t->retry = timer_new(l, fetch, t);
+	if (t->retry == NULL) {
+		free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void token_free(struct token *t)
+{
+	if (t == NULL)
+		return;
+	http_call_free(t->call);
+	timer_free(t->retry);
+	secret_free(t->secret);
+	free(t);
+}
+
+const struct secret *token_current(struct token *t)
+{
+	if (t->secret != NULL && clock_mono_us() >= t->due_us) {
+		secret_free(t->secret);
+		t->secret = NULL;
+	}
+	return t->secret;
+}
+
+static void fail(struct token *t, const struct err *e)
+{
+	int64_t delay = backoff_after_failure(&t->backoff, BACKOFF_MAX_US, backoff_random());
+
+	log_line(LOG_WARN, "cannot fetch the token", log_text("feed", t->feed->name),
+		log_text("url", t->feed->token.url_text), log_err(e),
+		log_real("retry_s", (double)delay / 1e6));
+	timer_start(t->retry, delay);
+}
+
+static bool usable(const char *text, size_t len, struct err *e)
+{
+	if (len == 0)
+		return err_set(e, ERR_INPUT, "the token in its answer is empty");
+	if (len > TOKEN_MAX)
+		return err_set(
+			e, ERR_LIMIT, "the token in its answer is longer than %d bytes", TOKEN_MAX);
+	for (size_t i = 0; i < len; i++)
+		if (text[i] == '\r' || text[i] == '\n' || text[i] == '\0')
+			return err_set(e, ERR_INPUT,
+				"the token in its answer holds a line break or a zero byte");
+	return true;
+}
+
+struct secret *token_parse(struct slice body, const char *member, struct err *e)
+{
+	struct secret *secret = NULL;
+	json_error_t why;
+	/* A zero byte is let through here, so that it is refused with its own words. */
+	json_t *root = json_loadb(body.ptr != NULL ? body.ptr : "", body.len,
+		JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &why);
+	json_t *value = json_is_object(root) ? json_object_get(root, member) : root;
+
+	if (root == NULL) /* jansson's text would quote the answer */
+		(void)err_set(e, ERR_INPUT, "its answer is not JSON (%zu bytes)", body.len);
+	else if (!json_is_string(value))
+		(void)err_set(e, ERR_INPUT,
+			"its answer has no text in the member '%s', nor is it a bare string; set token.member",
+			member);
+	else if (usable(json_string_value(value), json_string_length(value), e)) {
+		secret = secret_new(
+			(struct slice){ json_string_value(value), json_string_length(value) });
+		if (secret == NULL)
+			(void)err_set(e, ERR_NOMEM, "out of memory");
+	}
+	json_decref(root);
+	return secret;
+}
+
+int64_t token_life(struct slice token, int64_t lifetime_us, int64_t now_s)
+{
+	struct jwt_times times;
+	int64_t life_s;
+
+	if (!jwt_times(token, &times) || !times.has_exp)
+		return lifetime_us;
+	life_s = times.exp - (times.has_iat ? times.iat : now_s);
+	return life_s > 0 ? life_s * 1000000 : 0;
+}
+
+static void take(struct token *t, struct secret *secret)
+{
+	const struct config_token *config = &t->feed->token;
+	int64_t life = token_life(
+		secret_reveal(secret), config->lifetime_us, clock_wall_us() / 1000000);
+
+	secret_free(t->secret);
+	t->secret = secret;
+	t->due_us = t->requested_us + (int64_t)((double)life * config->refresh);
+	t->backoff.failures = 0;
+	log_line(LOG_INFO, "token fetched", log_text("feed", t->feed->name),
+		log_int("bytes", (int64_t)secret_reveal(secret).len),
+		log_int("lifetime_s", life / 1000000),
+		log_real("took_s", (double)(clock_mono_us() - t->requested_us) / 1e6));
+	t->ready(t->arg);
+}
+
+static bool status_error(int status, struct err *e)
+{
+	switch (status) {
+	case 401:
+	case 403:
+		return err_set(e, ERR_DENIED,
+			"HTTP %d: the server refuses the API key; check the key that the configuration names",
+			status);
+	case 404:
+	case 405:
+		return err_set(e, ERR_PROTOCOL,
+			"HTTP %d: nothing there answers a POST; check token.url", status);
+	default:
+		return err_set(e, ERR_PROTOCOL, "HTTP %d", status);
+	}
+}
+
+static void answered(void *arg, const struct http_answer *answer)
+{
+	struct token *t = arg;
+	struct secret *secret = NULL;
+	struct err e = answer->e;
+
+	if (answer->status >= 200 && answer->status < 300)
+		secret = token_parse(answer->body, t->feed->token.member, &e);
+	else if (answer->status != 0)
+		(void)status_error(answer->status, &e);
+	http_call_free(t->call);
+	t->call = NULL;
+	if (secret != NULL)
+		take(t, secret);
+	else
+		fail(t, &e);
+}
+
+static void fetch(void *arg)
+{
+	struct token *t = arg;
+	struct secret *key = NULL;
+	struct err e;
+
+	t->requested_us = clock_mono_us();
+	if (config_api_key(&t->feed->token, &key, &e)) {
+		struct http_request request = {
+			.url = t->feed->token.url_text,
+			.user = key,
+			.ca_file = t->feed->ca_file,
+			.proxy = t->feed->proxy,
+			.timeout_ms = t->feed->token.timeout_us / 1000,
+		};
+
+		log_line(LOG_DEBUG, "fetching a token", log_text("feed", t->feed->name));
+		if (!http_post(&t->call, t->loop, t->transfers, &request, answered, t, &e))
+			fail(t, &e);
+	} else {
+		fail(t, &e);
+	}
+	secret_free(key);
+}
+
+void token_fetch(struct token *t)
+{
+	if (t->call == NULL && !timer_is_running(t->retry))
+		fetch(t);
+}
+
+void token_refuse(struct token *t)
+{
+	int64_t delay;
+
+	secret_free(t->secret);
+	t->secret = NULL;
+	if (t->refusals.failures++ == 0)
+		return;
+	delay = backoff_after_failure(&t->refusals, BACKOFF_MAX_US, backoff_random());
+	t->refusals.failures--; /* this refusal has been counted */
+	if (t->call == NULL)
+		timer_start(t->retry, delay);
+}
+
+void token_accept(struct token *t)
+{
+	t->refusals.failures = 0;
+}

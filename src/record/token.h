@@ -1,0 +1,51 @@
+/*
+ * token: fetches the JWT of a feed and knows when it is due for a new one.
+ *
+ * POST to token.url with the API key as HTTP Basic user. A fetch that fails is tried again with backoff
+ * until it succeeds, whatever the error. A token lives for exp - iat if it says both, else until exp, else
+ * for the configured lifetime, counted from the request on the monotonic clock; it is used up to
+ * `refresh` of that life. The API key is read anew for each fetch.
+ */
+#ifndef TAPEDECK_RECORD_TOKEN_H
+#define TAPEDECK_RECORD_TOKEN_H
+
+#include "base/compiler.h"
+#include "base/secret.h"
+#include "config/config.h"
+#include "net/loop.h"
+#include "net/transfers.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define TOKEN_MAX 16384 /* bytes */
+
+struct token;
+
+/* `ready` is called from the loop each time a fetch has succeeded. The feed's configuration must outlive
+ * it. NULL when out of memory. */
+struct token *token_new(struct loop *l, struct transfers *ts, const struct config_feed *feed,
+	void (*ready)(void *arg), void *arg) MUST_CHECK;
+
+/* Accepts NULL. */
+void token_free(struct token *t);
+
+/* The token, if there is one that is not due; else NULL. Valid until the next call of any function. */
+const struct secret *token_current(struct token *t);
+
+/* Starts to fetch, unless a fetch or its backoff is under way. */
+void token_fetch(struct token *t);
+
+/* The server has refused this token: it is forgotten. The first refusal in a row has a new one fetched at
+ * once, the next ones with backoff; token_accept ends the row. */
+void token_refuse(struct token *t);
+void token_accept(struct token *t);
+
+/* Reads a token endpoint's answer: an object with the member `member`, or a bare JSON string. NULL and
+ * `e` if there is no usable token in it. The caller frees it. */
+struct secret *token_parse(struct slice body, const char *member, struct err *e) MUST_CHECK;
+
+/* How long a token lives in microseconds, by its claims or `lifetime_us`; `now_s` in seconds since 1970. */
+int64_t token_life(struct slice token, int64_t lifetime_us, int64_t now_s);
+
+#endif

@@ -1,0 +1,357 @@
+#include "store/apply.h"
+
+#include "store/streams.h"
+
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+	BEGIN,
+	COMMIT,
+	ROLLBACK,
+	INSERT_EVENT,
+	INSERT_ATTACHMENT,
+	INSERT_REJECTED,
+	INSERT_CONNECTION,
+	SET_ESTABLISHED,
+	SET_ALIVE,
+	SET_CLOSED,
+	COUNT_EVENTS,
+	INSERT_CLOCK_STEP,
+	MARK_RUN,
+	STATEMENTS
+};
+
+static const char *const statement_sql[STATEMENTS] = {
+	[BEGIN] = "BEGIN IMMEDIATE",
+	[COMMIT] = "COMMIT",
+	[ROLLBACK] = "ROLLBACK",
+	[INSERT_EVENT] = "INSERT INTO event (stream_id, timestamp, seq, timestamp_text, received, "
+			 "connection_id, results, extra) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[INSERT_ATTACHMENT] = "INSERT INTO attachment (event_id, number, data) VALUES (?1, ?2, ?3)",
+	[INSERT_REJECTED] = "INSERT INTO rejected (connection_id, received, reason, bytes) "
+			    "VALUES (?1, ?2, ?3, ?4)",
+	[INSERT_CONNECTION] =
+		"INSERT INTO connection (connection_id, feed_id, opened) VALUES (?1, ?2, ?3)",
+	[SET_ESTABLISHED] =
+		"UPDATE connection SET established = ?2, protocol = ?3, transport = ?4, "
+		"sid = ?5 WHERE connection_id = ?1",
+	[SET_ALIVE] = "UPDATE connection SET last_received = ?2 WHERE connection_id = ?1",
+	[SET_CLOSED] = "UPDATE connection SET closed = ?2, last_received = ?3, close_reason = ?4, "
+		       "close_detail = ?5 WHERE connection_id = ?1",
+	[COUNT_EVENTS] =
+		"UPDATE connection SET received_events = received_events + ?2 + ?3, "
+		"stored_events = stored_events + ?2, rejected_events = rejected_events + ?3 "
+		"WHERE connection_id = ?1",
+	[INSERT_CLOCK_STEP] = "INSERT INTO clock_step (at, by) VALUES (?1, ?2)",
+	[MARK_RUN] = "UPDATE run SET batch = ?2, last_alive = ?3 WHERE run_id = ?1",
+};
+
+/* What one connection brought in one batch. */
+struct tally {
+	int64_t connection_id;
+	int64_t stored;
+	int64_t rejected;
+};
+
+struct applier {
+	struct sqlite3 *db;
+	struct streams *streams;
+	struct sqlite3_stmt *statement[STATEMENTS];
+	struct tally *tally;
+	size_t tallies;
+	size_t tally_capacity;
+	int64_t event_id; /* of the last event, for its attachments */
+};
+
+bool applier_open(struct applier **out, const struct db_options *options, struct err *e)
+{
+	struct applier *a = calloc(1, sizeof(*a));
+
+	if (a == NULL)
+		return err_set(e, ERR_NOMEM, "cannot open '%s': out of memory", options->path);
+	if (!db_open(&a->db, options, e) || !streams_new(&a->streams, a->db, e))
+		goto fail;
+	for (int i = 0; i < STATEMENTS; i++)
+		if (!db_prepare(a->db, &a->statement[i], statement_sql[i], e))
+			goto fail;
+	*out = a;
+	return true;
+fail:
+	applier_close(a);
+	return false;
+}
+
+void applier_close(struct applier *a)
+{
+	if (a == NULL)
+		return;
+	for (int i = 0; i < STATEMENTS; i++)
+		(void)sqlite3_finalize(a->statement[i]);
+	streams_free(a->streams);
+	db_close(a->db);
+	free(a->tally);
+	free(a);
+}
+
+static void bind_text(struct sqlite3_stmt *st, int i, struct slice s)
+{
+	if (s.ptr == NULL)
+		(void)sqlite3_bind_null(st, i);
+	else
+		(void)sqlite3_bind_text64(st, i, s.ptr, s.len, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+static void bind_blob(struct sqlite3_stmt *st, int i, struct slice s)
+{
+	/* A NULL pointer would bind NULL, not an empty blob. */
+	(void)sqlite3_bind_blob64(st, i, s.len != 0 ? s.ptr : "", s.len, SQLITE_STATIC);
+}
+
+/* The tally of a connection; most batches come from one or two, so the last one is looked at first. */
+static struct tally *tally_of(struct applier *a, int64_t connection_id)
+{
+	struct tally *grown;
+
+	for (size_t i = a->tallies; i-- > 0;)
+		if (a->tally[i].connection_id == connection_id)
+			return &a->tally[i];
+	if (a->tallies == a->tally_capacity) {
+		size_t capacity = a->tally_capacity != 0 ? a->tally_capacity * 2 : 16;
+
+		grown = realloc(a->tally, capacity * sizeof(*grown));
+		if (grown == NULL)
+			return NULL;
+		a->tally = grown;
+		a->tally_capacity = capacity;
+	}
+	a->tally[a->tallies] = (struct tally){ .connection_id = connection_id };
+	return &a->tally[a->tallies++];
+}
+
+static bool insert_event(struct applier *a, const struct batch_record *r, struct err *e)
+{
+	struct sqlite3_stmt *st = a->statement[INSERT_EVENT];
+	struct tally *tally = tally_of(a, r->number[BATCH_EVENT_CONNECTION]);
+	struct stream *stream;
+	int64_t seq;
+
+	if (tally == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	if (!streams_get(a->streams, r->number[BATCH_EVENT_FEED], r->text[BATCH_EVENT_PATH],
+		    r->text[BATCH_EVENT_PARAMS], &stream, e) ||
+		!streams_place(a->streams, stream, r->number[BATCH_EVENT_TIMESTAMP],
+			r->number[BATCH_EVENT_RECEIVED], &seq, e))
+		return false;
+	(void)sqlite3_bind_int64(st, 1, stream->stream_id);
+	(void)sqlite3_bind_int64(st, 2, r->number[BATCH_EVENT_TIMESTAMP]);
+	(void)sqlite3_bind_int64(st, 3, seq);
+	bind_text(st, 4, r->text[BATCH_EVENT_TIMESTAMP_TEXT]);
+	(void)sqlite3_bind_int64(st, 5, r->number[BATCH_EVENT_RECEIVED]);
+	(void)sqlite3_bind_int64(st, 6, r->number[BATCH_EVENT_CONNECTION]);
+	bind_text(st, 7, r->text[BATCH_EVENT_RESULTS]);
+	bind_text(st, 8, r->text[BATCH_EVENT_EXTRA]);
+	if (!db_step(st, e))
+		return false;
+	a->event_id = sqlite3_last_insert_rowid(a->db);
+	tally->stored++;
+	return true;
+}
+
+static bool insert_attachment(struct applier *a, const struct batch_record *r, struct err *e)
+{
+	struct sqlite3_stmt *st = a->statement[INSERT_ATTACHMENT];
+
+	(void)sqlite3_bind_int64(st, 1, a->event_id);
+	(void)sqlite3_bind_int64(st, 2, r->number[0]);
+	bind_blob(st, 3, r->text[0]);
+	return db_step(st, e);
+}
+
+static bool insert_rejected(struct applier *a, const struct batch_record *r, struct err *e)
+{
+	struct sqlite3_stmt *st = a->statement[INSERT_REJECTED];
+	struct tally *tally = tally_of(a, r->number[0]);
+
+	if (tally == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	(void)sqlite3_bind_int64(st, 1, r->number[0]);
+	(void)sqlite3_bind_int64(st, 2, r->number[1]);
+	bind_text(st, 3, r->text[0]);
+	bind_blob(st, 4, r->text[1]);
+	tally->rejected++;
+	return db_step(st, e);
+}
+
+/* The kinds whose numbers and texts are bound as they stand: a statement, and how many of each. */
+static const struct {
+	int statement;
+	int numbers;
+	int texts;
+} plain[] = {
+	[BATCH_OPENED] = { INSERT_CONNECTION, 3, 0 },
+	[BATCH_ESTABLISHED] = { SET_ESTABLISHED, 2, 3 },
+	[BATCH_ALIVE] = { SET_ALIVE, 2, 0 },
+	[BATCH_CLOSED] = { SET_CLOSED, 3, 2 },
+	[BATCH_CLOCK_STEP] = { INSERT_CLOCK_STEP, 2, 0 },
+};
+
+static bool run_plain(struct applier *a, const struct batch_record *r, struct err *e)
+{
+	struct sqlite3_stmt *st = a->statement[plain[r->kind].statement];
+	int numbers = plain[r->kind].numbers;
+
+	for (int i = 0; i < numbers; i++)
+		(void)sqlite3_bind_int64(st, i + 1, r->number[i]);
+	for (int i = 0; i < plain[r->kind].texts; i++)
+		bind_text(st, numbers + i + 1, r->text[i]);
+	if (r->kind == BATCH_CLOSED && r->number[2] == 0)
+		(void)sqlite3_bind_null(st, 3);
+	return db_step(st, e);
+}
+
+static bool apply_record(struct applier *a, const struct batch_record *r, struct err *e)
+{
+	switch (r->kind) {
+	case BATCH_EVENT:
+		return insert_event(a, r, e);
+	case BATCH_ATTACHMENT:
+		return insert_attachment(a, r, e);
+	case BATCH_REJECTED:
+		return insert_rejected(a, r, e);
+	case BATCH_OPENED:
+	case BATCH_ESTABLISHED:
+	case BATCH_ALIVE:
+	case BATCH_CLOSED:
+	case BATCH_CLOCK_STEP:
+		return run_plain(a, r, e);
+	}
+	abort(); /* a kind of record that nobody writes */
+}
+
+static bool count_events(struct applier *a, struct err *e)
+{
+	struct sqlite3_stmt *st = a->statement[COUNT_EVENTS];
+
+	for (size_t i = 0; i < a->tallies; i++) {
+		(void)sqlite3_bind_int64(st, 1, a->tally[i].connection_id);
+		(void)sqlite3_bind_int64(st, 2, a->tally[i].stored);
+		(void)sqlite3_bind_int64(st, 3, a->tally[i].rejected);
+		if (!db_step(st, e))
+			return false;
+	}
+	return true;
+}
+
+static bool mark_run(struct applier *a, const struct apply_mark *mark, struct err *e)
+{
+	struct sqlite3_stmt *st = a->statement[MARK_RUN];
+
+	(void)sqlite3_bind_int64(st, 1, mark->run_id);
+	(void)sqlite3_bind_int64(st, 2, mark->batch);
+	(void)sqlite3_bind_int64(st, 3, mark->watermark_us);
+	return db_step(st, e);
+}
+
+static bool apply_records(struct applier *a, const struct batch *batch, struct err *e)
+{
+	struct batch_cursor cursor = { 0 };
+	struct batch_record r;
+
+	while (batch_next(batch, &cursor, &r))
+		if (!apply_record(a, &r, e))
+			return false;
+	return true;
+}
+
+enum apply_result applier_apply(
+	struct applier *a, const struct batch *batch, const struct apply_mark *mark, struct err *e)
+{
+	if (!db_step(a->statement[BEGIN], e))
+		return (sqlite3_errcode(a->db) & 0xff) == SQLITE_BUSY ? APPLY_BUSY : APPLY_FAILED;
+	a->tallies = 0;
+	if (apply_records(a, batch, e) && streams_flush(a->streams, e) && count_events(a, e) &&
+		mark_run(a, mark, e) && db_step(a->statement[COMMIT], e)) {
+		streams_trim(a->streams);
+		return APPLY_STORED;
+	}
+	if (sqlite3_get_autocommit(a->db) == 0)
+		(void)sqlite3_step(a->statement[ROLLBACK]);
+	return APPLY_FAILED;
+}
+
+bool applier_last_batch(struct applier *a, int64_t run_id, int64_t *batch, struct err *e)
+{
+	char sql[96];
+
+	(void)sqlite3_snprintf(
+		sizeof(sql), sql, "SELECT batch FROM run WHERE run_id = %lld", run_id);
+	return db_number(a->db, sql, batch, e);
+}
+
+bool applier_start_run(struct applier *a, int64_t now_us, int64_t *run_id, struct err *e)
+{
+	char host[256] = "";
+	struct sqlite3_stmt *st = NULL;
+	bool ok;
+
+	(void)gethostname(host, sizeof(host) - 1);
+	if (!db_prepare(a->db, &st,
+		    "INSERT INTO run (started, last_alive, batch, version, host) "
+		    "VALUES (?1, ?1, 0, '" TAPEDECK_VERSION "', ?2)",
+		    e))
+		return false;
+	(void)sqlite3_bind_int64(st, 1, now_us);
+	(void)sqlite3_bind_text(st, 2, host, -1, SQLITE_STATIC);
+	ok = db_step(st, e);
+	(void)sqlite3_finalize(st);
+	*run_id = sqlite3_last_insert_rowid(a->db);
+	return ok;
+}
+
+bool applier_end_run(struct applier *a, int64_t run_id, int64_t now_us, struct err *e)
+{
+	char sql[160];
+
+	(void)sqlite3_snprintf(sizeof(sql), sql,
+		"UPDATE run SET ended = %lld, last_alive = %lld WHERE run_id = %lld", now_us,
+		now_us, run_id);
+	return db_exec(a->db, sql, e);
+}
+
+bool applier_feed(struct applier *a, const struct store_feed *feed, int64_t *feed_id, struct err *e)
+{
+	const char *texts[] = { feed->name, feed->url, feed->name_space, feed->io_path,
+		feed->dialect };
+	struct sqlite3_stmt *st = NULL;
+	int rc;
+
+	if (!db_prepare(a->db, &st,
+		    "INSERT INTO feed (name, url, namespace, io_path, dialect) "
+		    "VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (name) DO UPDATE SET url = ?2, "
+		    "namespace = ?3, io_path = ?4, dialect = ?5 RETURNING feed_id",
+		    e))
+		return false;
+	for (int i = 0; i < (int)(sizeof(texts) / sizeof(texts[0])); i++)
+		(void)sqlite3_bind_text(st, i + 1, texts[i], -1, SQLITE_STATIC);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW) {
+		*feed_id = sqlite3_column_int64(st, 0);
+		rc = sqlite3_step(st);
+	}
+	if (rc != SQLITE_DONE)
+		(void)db_error(a->db, e);
+	(void)sqlite3_finalize(st);
+	return rc == SQLITE_DONE;
+}
+
+bool applier_number(struct applier *a, const char *sql, int64_t *out, struct err *e)
+{
+	return db_number(a->db, sql, out, e);
+}
+
+int64_t applier_streams(const struct applier *a)
+{
+	return streams_count(a->streams);
+}

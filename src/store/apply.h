@@ -1,0 +1,72 @@
+/*
+ * apply: puts one batch into the recording, in one transaction.
+ *
+ * An applier is one SQLite connection with its prepared statements and the memory of the streams. After
+ * any failure but APPLY_BUSY its owner closes it and opens a new one: a COMMIT that reported an error may
+ * have reached the file or not, and only a fresh connection can tell (apply_last_batch).
+ */
+#ifndef TAPEDECK_STORE_APPLY_H
+#define TAPEDECK_STORE_APPLY_H
+
+#include "base/compiler.h"
+#include "base/err.h"
+#include "store/batch.h"
+#include "store/db.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct applier;
+
+/* Which commit this is: the row of `run` and the number that it gets there. */
+struct apply_mark {
+	int64_t run_id;
+	int64_t batch;        /* increases with every commit of a run */
+	int64_t watermark_us; /* everything received before it is in this batch or an earlier one */
+};
+
+enum apply_result {
+	APPLY_STORED,
+	APPLY_BUSY,  /* another process holds the write lock; nothing was done, try again */
+	APPLY_FAILED /* close the applier */
+};
+
+bool applier_open(struct applier **out, const struct db_options *options, struct err *e) MUST_CHECK;
+
+/* Accepts NULL. */
+void applier_close(struct applier *a);
+
+enum apply_result applier_apply(struct applier *a, const struct batch *batch,
+	const struct apply_mark *mark, struct err *e) MUST_CHECK;
+
+/* The number of the last batch of this run that is in the file. */
+bool applier_last_batch(
+	struct applier *a, int64_t run_id, int64_t *batch, struct err *e) MUST_CHECK;
+
+/* Starts a run: a row of `run`. */
+bool applier_start_run(
+	struct applier *a, int64_t now_us, int64_t *run_id, struct err *e) MUST_CHECK;
+
+/* Ends it, cleanly. */
+bool applier_end_run(struct applier *a, int64_t run_id, int64_t now_us, struct err *e) MUST_CHECK;
+
+/* How a feed is described; all texts are borrowed. */
+struct store_feed {
+	const char *name;
+	const char *url;
+	const char *name_space;
+	const char *io_path;
+	const char *dialect; /* JSON */
+};
+
+/* Creates the feed's row, or brings it up to date. */
+bool applier_feed(struct applier *a, const struct store_feed *feed, int64_t *feed_id,
+	struct err *e) MUST_CHECK;
+
+/* Rows of `stream`. */
+int64_t applier_streams(const struct applier *a);
+
+/* A number by SQL, see db_number. */
+bool applier_number(struct applier *a, const char *sql, int64_t *out, struct err *e) MUST_CHECK;
+
+#endif

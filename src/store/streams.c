@@ -1,0 +1,263 @@
+#include "store/streams.h"
+
+#include "base/map.h"
+#include "store/db.h"
+
+#include <sqlite3.h>
+#include <stdlib.h>
+
+enum { FIND, CREATE, NEWEST, NEXT_SEQ, UPDATE, STATEMENTS };
+
+static const char *const statement_sql[STATEMENTS] = {
+	[FIND] = "SELECT stream_id, events, first, last_received, clock_offset FROM stream "
+		 "WHERE feed_id = ?1 AND path = ?2 AND params = ?3",
+	[CREATE] = "INSERT INTO stream (feed_id, path, params) VALUES (?1, ?2, ?3)",
+	[NEWEST] = "SELECT timestamp, seq FROM event WHERE stream_id = ?1 "
+		   "ORDER BY timestamp DESC, seq DESC LIMIT 1",
+	[NEXT_SEQ] = "SELECT max(seq) + 1 FROM event WHERE stream_id = ?1 AND timestamp = ?2",
+	[UPDATE] = "UPDATE stream SET events = ?2, first = ?3, last = ?4, last_received = ?5, "
+		   "clock_offset = ?6 WHERE stream_id = ?1",
+};
+
+struct streams {
+	struct sqlite3 *db;
+	struct sqlite3_stmt *statement[STATEMENTS];
+	struct map map;
+	struct stream *dirty;
+	int64_t rows;
+};
+
+struct stream_key {
+	int64_t feed_id;
+	struct slice path;
+	struct slice params;
+};
+
+bool streams_new(struct streams **out, struct sqlite3 *db, struct err *e)
+{
+	struct streams *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	s->db = db;
+	for (int i = 0; i < STATEMENTS; i++) {
+		if (!db_prepare(db, &s->statement[i], statement_sql[i], e)) {
+			streams_free(s);
+			return false;
+		}
+	}
+	if (!db_number(db, "SELECT count(*) FROM stream", &s->rows, e)) {
+		streams_free(s);
+		return false;
+	}
+	*out = s;
+	return true;
+}
+
+static void forget(struct streams *s)
+{
+	for (size_t i = 0; i < s->map.capacity; i++)
+		free(s->map.slots[i].item);
+	map_release(&s->map);
+	s->dirty = NULL;
+}
+
+void streams_free(struct streams *s)
+{
+	if (s == NULL)
+		return;
+	forget(s);
+	for (int i = 0; i < STATEMENTS; i++)
+		(void)sqlite3_finalize(s->statement[i]);
+	free(s);
+}
+
+static bool same_stream(const void *item, const void *key)
+{
+	const struct stream *stream = item;
+	const struct stream_key *k = key;
+
+	return stream->feed_id == k->feed_id && slice_equal(stream->path, k->path) &&
+		slice_equal(stream->params, k->params);
+}
+
+static void bind_key(struct sqlite3_stmt *st, const struct stream_key *k)
+{
+	(void)sqlite3_bind_int64(st, 1, k->feed_id);
+	(void)sqlite3_bind_text(st, 2, k->path.ptr, (int)k->path.len, SQLITE_STATIC);
+	(void)sqlite3_bind_text(st, 3, k->params.ptr, (int)k->params.len, SQLITE_STATIC);
+}
+
+/* Reads the newest key of a stream that is already in the file. */
+static bool load_newest(struct streams *s, struct stream *stream, struct err *e)
+{
+	struct sqlite3_stmt *st = s->statement[NEWEST];
+	int rc;
+
+	(void)sqlite3_bind_int64(st, 1, stream->stream_id);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW) {
+		stream->has_events = true;
+		stream->newest_us = sqlite3_column_int64(st, 0);
+		stream->newest_seq = sqlite3_column_int64(st, 1);
+	} else if (rc != SQLITE_DONE) {
+		(void)db_error(s->db, e);
+	}
+	(void)sqlite3_reset(st);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE;
+}
+
+static bool load(
+	struct streams *s, const struct stream_key *k, struct stream *stream, struct err *e)
+{
+	struct sqlite3_stmt *st = s->statement[FIND];
+	int rc;
+
+	bind_key(st, k);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW) {
+		stream->stream_id = sqlite3_column_int64(st, 0);
+		stream->events = sqlite3_column_int64(st, 1);
+		stream->first_us = sqlite3_column_int64(st, 2);
+		stream->last_received_us = sqlite3_column_int64(st, 3);
+		stream->clock_offset_us = sqlite3_column_int64(st, 4);
+	} else if (rc != SQLITE_DONE) {
+		(void)db_error(s->db, e);
+	}
+	(void)sqlite3_reset(st);
+	if (rc == SQLITE_ROW)
+		return load_newest(s, stream, e);
+	if (rc != SQLITE_DONE)
+		return false;
+	bind_key(s->statement[CREATE], k);
+	if (!db_step(s->statement[CREATE], e))
+		return false;
+	stream->stream_id = sqlite3_last_insert_rowid(s->db);
+	s->rows++;
+	return true;
+}
+
+static struct stream *new_stream(const struct stream_key *k)
+{
+	struct stream *stream = calloc(1, sizeof(*stream) + k->path.len + k->params.len);
+	char *names;
+
+	if (stream == NULL)
+		return NULL;
+	names = (char *)(stream + 1);
+	if (k->path.len != 0)
+		memcpy(names, k->path.ptr, k->path.len);
+	memcpy(names + k->path.len, k->params.ptr, k->params.len);
+	stream->feed_id = k->feed_id;
+	stream->path = (struct slice){ names, k->path.len };
+	stream->params = (struct slice){ names + k->path.len, k->params.len };
+	return stream;
+}
+
+bool streams_get(struct streams *s, int64_t feed_id, struct slice path, struct slice params,
+	struct stream **out, struct err *e)
+{
+	struct stream_key k = { feed_id, path, params };
+	uint64_t hash = map_hash(map_hash((uint64_t)feed_id, path), params);
+	struct stream *stream = map_find(&s->map, hash, same_stream, &k);
+
+	if (stream != NULL) {
+		*out = stream;
+		return true;
+	}
+	stream = new_stream(&k);
+	if (stream == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	if (!load(s, &k, stream, e)) {
+		free(stream);
+		return false;
+	}
+	if (!map_add(&s->map, hash, stream)) {
+		free(stream);
+		return err_set(e, ERR_NOMEM, "out of memory");
+	}
+	*out = stream;
+	return true;
+}
+
+/* The seq of an event that is not newer than everything before it. */
+static bool look_up_seq(struct streams *s, const struct stream *stream, int64_t timestamp_us,
+	int64_t *seq, struct err *e)
+{
+	struct sqlite3_stmt *st = s->statement[NEXT_SEQ];
+	int rc;
+
+	(void)sqlite3_bind_int64(st, 1, stream->stream_id);
+	(void)sqlite3_bind_int64(st, 2, timestamp_us);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		*seq = sqlite3_column_int64(st, 0); /* NULL, no such key yet, reads as 0 */
+	else
+		(void)db_error(s->db, e);
+	(void)sqlite3_reset(st);
+	return rc == SQLITE_ROW;
+}
+
+static void count(
+	struct streams *s, struct stream *stream, int64_t timestamp_us, int64_t received_us)
+{
+	if (stream->events == 0 || timestamp_us < stream->first_us)
+		stream->first_us = timestamp_us;
+	stream->events++;
+	stream->last_received_us = received_us;
+	stream->clock_offset_us = received_us - timestamp_us;
+	if (!stream->is_dirty) {
+		stream->is_dirty = true;
+		stream->next_dirty = s->dirty;
+		s->dirty = stream;
+	}
+}
+
+bool streams_place(struct streams *s, struct stream *stream, int64_t timestamp_us,
+	int64_t received_us, int64_t *seq, struct err *e)
+{
+	if (!stream->has_events || timestamp_us > stream->newest_us) {
+		*seq = 0;
+		stream->has_events = true;
+		stream->newest_us = timestamp_us;
+		stream->newest_seq = 0;
+	} else if (timestamp_us == stream->newest_us) {
+		*seq = ++stream->newest_seq;
+	} else if (!look_up_seq(s, stream, timestamp_us, seq, e)) {
+		return false;
+	}
+	count(s, stream, timestamp_us, received_us);
+	return true;
+}
+
+bool streams_flush(struct streams *s, struct err *e)
+{
+	struct sqlite3_stmt *st = s->statement[UPDATE];
+
+	while (s->dirty != NULL) {
+		struct stream *stream = s->dirty;
+
+		(void)sqlite3_bind_int64(st, 1, stream->stream_id);
+		(void)sqlite3_bind_int64(st, 2, stream->events);
+		(void)sqlite3_bind_int64(st, 3, stream->first_us);
+		(void)sqlite3_bind_int64(st, 4, stream->newest_us);
+		(void)sqlite3_bind_int64(st, 5, stream->last_received_us);
+		(void)sqlite3_bind_int64(st, 6, stream->clock_offset_us);
+		if (!db_step(st, e))
+			return false;
+		s->dirty = stream->next_dirty;
+		stream->is_dirty = false;
+	}
+	return true;
+}
+
+void streams_trim(struct streams *s)
+{
+	if (s->map.count > STREAMS_MAX)
+		forget(s);
+}
+
+int64_t streams_count(const struct streams *s)
+{
+	return s->rows;
+}

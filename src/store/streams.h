@@ -1,0 +1,62 @@
+/*
+ * streams: the writer's memory of the streams it has met.
+ *
+ * Maps (feed, path, params) to the row of `stream`, and holds what an insert needs to know: the newest
+ * timestamp and its last seq (an event that is newer needs no look-up) and the counters. At most
+ * STREAMS_MAX are held; beyond that all are forgotten and read again when met. After a failed commit the
+ * whole memory is dropped, because it may hold rows that the file does not.
+ */
+#ifndef TAPEDECK_STORE_STREAMS_H
+#define TAPEDECK_STORE_STREAMS_H
+
+#include "base/compiler.h"
+#include "base/err.h"
+#include "base/slice.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define STREAMS_MAX 262144
+
+struct sqlite3;
+
+struct stream {
+	int64_t stream_id;
+	int64_t feed_id;
+	struct slice path;
+	struct slice params;
+	bool has_events;
+	int64_t newest_us; /* highest timestamp */
+	int64_t newest_seq;
+	int64_t first_us;
+	int64_t events;
+	int64_t last_received_us;
+	int64_t clock_offset_us;
+	bool is_dirty; /* the counters differ from the row */
+	struct stream *next_dirty;
+};
+
+struct streams;
+
+/* Prepares its statements on `db`, which must outlive it. */
+bool streams_new(struct streams **out, struct sqlite3 *db, struct err *e) MUST_CHECK;
+void streams_free(struct streams *s);
+
+/* The stream, created if it is new. Valid until the next streams_trim or streams_free. */
+bool streams_get(struct streams *s, int64_t feed_id, struct slice path, struct slice params,
+	struct stream **out, struct err *e) MUST_CHECK;
+
+/* Counts one event and gives it its seq. */
+bool streams_place(struct streams *s, struct stream *stream, int64_t timestamp_us,
+	int64_t received_us, int64_t *seq, struct err *e) MUST_CHECK;
+
+/* Writes the counters that have changed; to be called before the commit. */
+bool streams_flush(struct streams *s, struct err *e) MUST_CHECK;
+
+/* Forgets all streams if there are more than STREAMS_MAX; to be called after a commit. */
+void streams_trim(struct streams *s);
+
+/* Rows of `stream`. */
+int64_t streams_count(const struct streams *s);
+
+#endif

@@ -1,0 +1,473 @@
+#include "store/writer.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/lock.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Big groups pay for an index page that a stream dirties only once. */
+#define BATCH_LARGE ((size_t)16 * 1024 * 1024)
+#define BUSY_MS 1000
+#define RETRY_MIN_MS 100
+#define RETRY_MAX_MS 2000
+#define REPEAT_LOG_US 60000000
+#define CACHE_MAX_KIB (16 * 1024)
+
+struct item {
+	struct item *next;
+	struct batch *batch;
+	int64_t watermark_us;
+};
+
+struct writer {
+	struct db_options db;
+	char *path;
+	int lock_fd;
+	int64_t run_id;
+	int64_t floor_us;
+	int64_t last_connection_id;
+	size_t limit;       /* bytes of all batches */
+	size_t large;       /* bytes of a batch that need not wait */
+	struct batch *open; /* the loop thread's */
+
+	pthread_t thread;
+	bool is_started;
+	void (*wake)(void *arg);
+	void *wake_arg;
+
+	/* The writer thread's alone once it runs. */
+	struct applier *applier;
+	int64_t batch_number;
+	int64_t failing_since_us; /* 0: not failing */
+	int64_t failing_logged_us;
+
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t changed;
+	struct item *head;
+	struct item **tail;
+	size_t queued_bytes; /* of the queue and the batch in work */
+	size_t queued_events;
+	bool is_stopping;
+	bool is_aborted; /* give up what is not stored */
+	bool is_done;
+	struct writer_stats stats;
+};
+
+static bool open_recording(struct writer *w, struct err *e)
+{
+	int64_t alive;
+
+	if (!db_check_header(w->path, e) || !lock_take(w->path, w->db.mode, &w->lock_fd, e) ||
+		!applier_open(&w->applier, &w->db, e))
+		return false;
+	if (!applier_number(w->applier, "SELECT max(connection_id) FROM connection",
+		    &w->last_connection_id, e) ||
+		!applier_number(w->applier,
+			"SELECT received FROM event ORDER BY event_id DESC LIMIT 1", &w->floor_us,
+			e) ||
+		!applier_number(w->applier, "SELECT max(last_alive) FROM run", &alive, e))
+		return err_prefix(e, "cannot read '%s'", w->path);
+	if (alive > w->floor_us)
+		w->floor_us = alive;
+	if (!applier_start_run(w->applier,
+		    clock_wall_us() > w->floor_us ? clock_wall_us() : w->floor_us, &w->run_id, e))
+		return err_prefix(e, "cannot write to '%s'", w->path);
+	w->stats.streams = applier_streams(w->applier);
+	/* A file that vanishes while we run is a fault, not a new recording. */
+	w->db.may_create = false;
+	return true;
+}
+
+static void init_locks(struct writer *w)
+{
+	pthread_condattr_t attr;
+
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&w->changed, &attr);
+	(void)pthread_condattr_destroy(&attr);
+	(void)pthread_mutex_init(&w->lock, NULL);
+}
+
+static void destroy(struct writer *w)
+{
+	applier_close(w->applier);
+	lock_release(w->lock_fd);
+	batch_free(w->open);
+	(void)pthread_cond_destroy(&w->changed);
+	(void)pthread_mutex_destroy(&w->lock);
+	free(w->path);
+	free(w);
+}
+
+bool writer_open(struct writer **out, const struct writer_options *o, struct err *e)
+{
+	struct writer *w = calloc(1, sizeof(*w));
+	size_t cache;
+
+	if (w == NULL)
+		return err_set(e, ERR_NOMEM, "cannot open '%s': out of memory", o->path);
+	init_locks(w);
+	w->lock_fd = -1;
+	w->tail = &w->head;
+	w->path = strdup(o->path);
+	cache = o->buffer_bytes / 4 < (size_t)CACHE_MAX_KIB * 1024 ? o->buffer_bytes / 4
+								   : (size_t)CACHE_MAX_KIB * 1024;
+	w->limit = o->buffer_bytes - cache;
+	w->large = w->limit / 3 < BATCH_LARGE ? w->limit / 3 : BATCH_LARGE;
+	w->db = (struct db_options){ .path = w->path,
+		.may_create = true,
+		.mode = o->mode,
+		.sync_full = o->sync_full,
+		.cache_kib = (int)(cache / 1024),
+		.busy_ms = BUSY_MS };
+	if (w->path == NULL) {
+		(void)err_set(e, ERR_NOMEM, "cannot open '%s': out of memory", o->path);
+	} else if (open_recording(w, e)) {
+		*out = w;
+		return true;
+	}
+	destroy(w);
+	return false;
+}
+
+int64_t writer_floor_us(const struct writer *w)
+{
+	return w->floor_us;
+}
+
+int64_t writer_next_connection_id(struct writer *w)
+{
+	return ++w->last_connection_id;
+}
+
+bool writer_feed(struct writer *w, const struct store_feed *feed, int64_t *feed_id, struct err *e)
+{
+	return applier_feed(w->applier, feed, feed_id, e) ||
+		err_prefix(e, "cannot write to '%s'", w->path);
+}
+
+/* Waits on `changed` for at most `ms`; the caller holds the lock. */
+static void wait_ms(struct writer *w, int64_t ms)
+{
+	struct timespec until;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += ms % 1000 * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	(void)pthread_cond_timedwait(&w->changed, &w->lock, &until);
+}
+
+/* Says loudly that nothing is being stored: at once, then once a minute. */
+static void report_failure(struct writer *w, const struct err *e)
+{
+	int64_t now = clock_mono_us();
+
+	if (w->failing_since_us == 0) {
+		w->failing_since_us = now;
+		w->failing_logged_us = 0;
+		(void)pthread_mutex_lock(&w->lock);
+		w->stats.is_failing = true;
+		(void)pthread_mutex_unlock(&w->lock);
+	}
+	if (w->failing_logged_us != 0 && now - w->failing_logged_us < REPEAT_LOG_US)
+		return;
+	w->failing_logged_us = now;
+	log_line(LOG_ERROR, "cannot store, trying again", log_text("database", w->path), log_err(e),
+		log_int("failing_s", (now - w->failing_since_us) / 1000000));
+}
+
+static void report_success(struct writer *w)
+{
+	if (w->failing_since_us == 0)
+		return;
+	log_line(LOG_WARN, "storing again", log_text("database", w->path),
+		log_int("failed_s", (clock_mono_us() - w->failing_since_us) / 1000000));
+	w->failing_since_us = 0;
+	(void)pthread_mutex_lock(&w->lock);
+	w->stats.is_failing = false;
+	(void)pthread_mutex_unlock(&w->lock);
+}
+
+/* Opens the recording again after a failure and settles whether the batch is in it. */
+static bool reopen(struct writer *w, bool *is_stored, struct err *e)
+{
+	int64_t last;
+
+	if (!applier_open(&w->applier, &w->db, e))
+		return false;
+	if (!applier_last_batch(w->applier, w->run_id, &last, e)) {
+		applier_close(w->applier);
+		w->applier = NULL;
+		return false;
+	}
+	*is_stored = last >= w->batch_number;
+	return true;
+}
+
+static bool try_once(struct writer *w, const struct item *item, struct err *e)
+{
+	struct apply_mark mark = { w->run_id, w->batch_number, item->watermark_us };
+	bool is_stored = false;
+
+	if (w->applier == NULL && !reopen(w, &is_stored, e))
+		return false;
+	if (is_stored)
+		return true;
+	switch (applier_apply(w->applier, item->batch, &mark, e)) {
+	case APPLY_STORED:
+		return true;
+	case APPLY_BUSY:
+		return false;
+	case APPLY_FAILED:
+		break;
+	}
+	applier_close(w->applier);
+	w->applier = NULL;
+	return false;
+}
+
+/* Commits one batch, however long it takes; false if the writer was told to give up. */
+static bool store(struct writer *w, const struct item *item)
+{
+	int64_t delay_ms = RETRY_MIN_MS;
+	struct err e;
+
+	w->batch_number++;
+	while (!try_once(w, item, &e)) {
+		bool give_up;
+
+		report_failure(w, &e);
+		(void)pthread_mutex_lock(&w->lock);
+		if (!w->is_aborted)
+			wait_ms(w, delay_ms);
+		give_up = w->is_aborted;
+		(void)pthread_mutex_unlock(&w->lock);
+		if (give_up)
+			return false;
+		delay_ms = delay_ms * 2 < RETRY_MAX_MS ? delay_ms * 2 : RETRY_MAX_MS;
+	}
+	report_success(w);
+	return true;
+}
+
+static void free_item(struct item *item)
+{
+	batch_free(item->batch);
+	free(item);
+}
+
+/* The next batch, or NULL when stopping and there is none; the caller holds the lock. */
+static struct item *take(struct writer *w)
+{
+	struct item *item;
+
+	while (w->head == NULL && !w->is_stopping)
+		(void)pthread_cond_wait(&w->changed, &w->lock);
+	item = w->head;
+	if (item == NULL)
+		return NULL;
+	w->head = item->next;
+	if (w->head == NULL)
+		w->tail = &w->head;
+	return item;
+}
+
+static void account(struct writer *w, const struct item *item, int64_t commit_us)
+{
+	w->queued_bytes -= batch_bytes(item->batch);
+	w->queued_events -= batch_events(item->batch);
+	w->stats.stored_events += batch_events(item->batch);
+	w->stats.stored_until_us = item->watermark_us;
+	w->stats.commit_us = commit_us;
+	w->stats.streams = w->applier != NULL ? applier_streams(w->applier) : w->stats.streams;
+}
+
+static void end_run(struct writer *w)
+{
+	struct err e;
+
+	if (w->applier != NULL &&
+		!applier_end_run(w->applier, w->run_id, w->stats.stored_until_us, &e))
+		log_line(LOG_ERROR, "cannot end the run", log_text("database", w->path),
+			log_err(&e));
+}
+
+static void *writer_main(void *arg)
+{
+	struct writer *w = arg;
+	struct item *item;
+
+	(void)pthread_mutex_lock(&w->lock);
+	while ((item = take(w)) != NULL) {
+		int64_t began = clock_mono_us();
+		bool is_stored;
+
+		(void)pthread_mutex_unlock(&w->lock);
+		is_stored = store(w, item);
+		(void)pthread_mutex_lock(&w->lock);
+		if (!is_stored) {
+			free_item(item);
+			break;
+		}
+		account(w, item, clock_mono_us() - began);
+		(void)pthread_mutex_unlock(&w->lock);
+		free_item(item);
+		w->wake(w->wake_arg);
+		(void)pthread_mutex_lock(&w->lock);
+	}
+	(void)pthread_mutex_unlock(&w->lock);
+	end_run(w);
+	(void)pthread_mutex_lock(&w->lock);
+	w->is_done = true;
+	(void)pthread_cond_broadcast(&w->changed);
+	(void)pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+bool writer_start(struct writer *w, void (*wake)(void *arg), void *arg, struct err *e)
+{
+	int rc;
+
+	w->wake = wake;
+	w->wake_arg = arg;
+	rc = pthread_create(&w->thread, NULL, writer_main, w);
+	if (rc != 0)
+		return err_set(e, ERR_SYSTEM, "cannot start the writer thread: %s", strerror(rc));
+	w->is_started = true;
+	return true;
+}
+
+struct batch *writer_batch(struct writer *w)
+{
+	if (w->open == NULL)
+		w->open = batch_new();
+	return w->open;
+}
+
+static void submit(struct writer *w, int64_t watermark_us)
+{
+	struct item *item = malloc(sizeof(*item));
+
+	/* Without memory for the envelope the batch stays open; the next call tries again. */
+	if (item == NULL || writer_batch(w) == NULL) {
+		free(item);
+		return;
+	}
+	*item = (struct item){ .batch = w->open, .watermark_us = watermark_us };
+	w->open = NULL;
+	(void)pthread_mutex_lock(&w->lock);
+	*w->tail = item;
+	w->tail = &item->next;
+	w->queued_bytes += batch_bytes(item->batch);
+	w->queued_events += batch_events(item->batch);
+	(void)pthread_cond_broadcast(&w->changed);
+	(void)pthread_mutex_unlock(&w->lock);
+}
+
+void writer_submit(struct writer *w, int64_t watermark_us)
+{
+	bool is_waiting;
+
+	(void)pthread_mutex_lock(&w->lock);
+	is_waiting = w->head != NULL;
+	(void)pthread_mutex_unlock(&w->lock);
+	if (!is_waiting || writer_wants_submit(w))
+		submit(w, watermark_us);
+}
+
+bool writer_wants_submit(const struct writer *w)
+{
+	return w->open != NULL && batch_bytes(w->open) >= w->large;
+}
+
+bool writer_has_open(const struct writer *w)
+{
+	return w->open != NULL && !batch_is_empty(w->open);
+}
+
+static size_t bytes_held(struct writer *w)
+{
+	size_t bytes = w->open != NULL ? batch_bytes(w->open) : 0;
+
+	(void)pthread_mutex_lock(&w->lock);
+	bytes += w->queued_bytes;
+	(void)pthread_mutex_unlock(&w->lock);
+	return bytes;
+}
+
+bool writer_is_full(struct writer *w)
+{
+	return bytes_held(w) >= w->limit;
+}
+
+bool writer_has_room(struct writer *w)
+{
+	return bytes_held(w) <= w->limit / 2;
+}
+
+void writer_get_stats(struct writer *w, struct writer_stats *out)
+{
+	(void)pthread_mutex_lock(&w->lock);
+	*out = w->stats;
+	out->queued_bytes = w->queued_bytes + (w->open != NULL ? batch_bytes(w->open) : 0);
+	(void)pthread_mutex_unlock(&w->lock);
+}
+
+/* Lets the thread finish, or gives up at the deadline. True if it has ended. */
+static bool await_end(struct writer *w, int timeout_ms)
+{
+	int64_t deadline = clock_mono_us() + (int64_t)timeout_ms * 1000;
+	bool is_done;
+
+	(void)pthread_mutex_lock(&w->lock);
+	w->is_stopping = true;
+	(void)pthread_cond_broadcast(&w->changed);
+	while (!w->is_done && clock_mono_us() < deadline)
+		wait_ms(w, 50);
+	w->is_aborted = true;
+	(void)pthread_cond_broadcast(&w->changed);
+	/* A thread between two tries ends at once; one in a system call may never. */
+	for (int i = 0; i < 10 && !w->is_done; i++)
+		wait_ms(w, 50);
+	is_done = w->is_done;
+	(void)pthread_mutex_unlock(&w->lock);
+	return is_done;
+}
+
+bool writer_close(struct writer *w, int64_t watermark_us, int timeout_ms, uint64_t *lost)
+{
+	*lost = 0;
+	if (!w->is_started) {
+		w->stats.stored_until_us = watermark_us;
+		end_run(w);
+		destroy(w);
+		return true;
+	}
+	submit(w, watermark_us);
+	if (!await_end(w, timeout_ms)) {
+		(void)pthread_mutex_lock(&w->lock);
+		*lost = w->queued_events;
+		(void)pthread_mutex_unlock(&w->lock);
+		return false; /* the thread still uses `w` */
+	}
+	(void)pthread_join(w->thread, NULL);
+	*lost = w->queued_events;
+	while (w->head != NULL) {
+		struct item *item = w->head;
+
+		w->head = item->next;
+		free_item(item);
+	}
+	destroy(w);
+	return *lost == 0;
+}
