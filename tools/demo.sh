@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 SECONDS_RECORDED=10
 CONFIG_PORT=38080 # the port in config/demo.json
-TICKER=AAPL
+TICKER=FB
 
 keep=false
 case "${1-}" in
@@ -87,7 +87,7 @@ query "SELECT recording.timestamp, row.value ->> 'ticker' AS ticker, row.value -
 	WHERE recording.path = 'tweet-volume' AND row.value ->> 'ticker' = '$TICKER'
 	ORDER BY recording.event_id DESC LIMIT 5"
 events=$(sqlite3 -readonly "$dir/demo.db" 'SELECT count(*) FROM event')
-say "$events events in $(cat "$dir"/demo.db* | wc -c) bytes (the recording and its write-ahead log)."
+say "$events events in $(cat "$dir"/demo.db* | wc -c | numfmt --to=iec-i --suffix=B) (the recording and its write-ahead log)."
 if [ "$events" -eq 0 ]; then
 	echo "nothing was recorded" >&2
 	exit 1

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -119,6 +120,16 @@ static bool append_value(struct buf *line, const struct log_field *f, bool json)
 		buf_append_char(line, '"');
 }
 
+/* A line that is rewritten every other moment needs no date. */
+static bool append_time_of_day(struct buf *line)
+{
+	time_t s = (time_t)(clock_wall_us() / 1000000);
+	struct tm tm;
+
+	(void)gmtime_r(&s, &tm);
+	return buf_printf(line, "%02d:%02d:%02dZ", tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
 static bool append_time(struct buf *line)
 {
 	int64_t us = clock_wall_us();
@@ -153,6 +164,42 @@ static bool append_json_line(
 	return ok && buf_append_char(line, '}');
 }
 
+/* The line that rewrites itself: short, and never longer than the terminal is wide, because only the last
+ * row of a wrapped line can be rewritten. */
+static void append_rewritten(struct buf *line, const struct log_field *f)
+{
+	struct winsize size = { 0 };
+	size_t columns = 80;
+	size_t begin;
+	bool ok;
+
+	if (ioctl(log_state.fd, TIOCGWINSZ, &size) == 0 && size.ws_col != 0)
+		columns = size.ws_col;
+	ok = buf_append_str(line, "\r\033[K");
+	begin = line->len;
+	ok = ok && append_time_of_day(line);
+	for (; ok && f->kind != LOG_KIND_END; f++)
+		ok = buf_printf(line, " %s=", f->key) && append_value(line, f, false);
+	if (line->len - begin >= columns)
+		line->len = begin + columns - 1;
+}
+
+/* An ordinary line; where a progress line stands it is wiped first. */
+static void append_line(
+	struct buf *line, enum log_level level, const char *message, const struct log_field *fields)
+{
+	size_t begin;
+
+	if (log_state.has_progress)
+		(void)!buf_append_str(line, "\r\033[K");
+	begin = line->len;
+	if (log_state.format == LOG_TEXT)
+		(void)append_text_line(line, level, message, fields);
+	else if (!append_json_line(line, level, message, fields))
+		line->len = begin; /* half an object helps nobody */
+	line->data[line->len++] = '\n';
+}
+
 static void write_line(
 	enum log_level level, const char *message, const struct log_field *fields, bool is_progress)
 {
@@ -161,20 +208,12 @@ static void write_line(
 	struct buf line = { .data = memory, .cap = sizeof(memory) - 1, .max = sizeof(memory) - 1 };
 
 	(void)pthread_mutex_lock(&log_state.lock);
-	if (log_state.has_progress)
-		(void)!buf_append_str(&line, "\r\033[K");
-	if (log_state.format == LOG_JSON) {
-		if (!append_json_line(&line, level, message, fields))
-			line.len = 0; /* half an object helps nobody */
-	} else {
-		(void)append_text_line(&line, level, message, fields);
-	}
+	if (is_progress && log_state.is_terminal)
+		append_rewritten(&line, fields);
+	else
+		append_line(&line, level, message, fields);
 	log_state.has_progress = is_progress && log_state.is_terminal;
-	if (line.len != 0) {
-		if (!log_state.has_progress)
-			line.data[line.len++] = '\n';
-		(void)!write(log_state.fd, line.data, line.len);
-	}
+	(void)!write(log_state.fd, line.data, line.len);
 	(void)pthread_mutex_unlock(&log_state.lock);
 }
 
@@ -188,11 +227,6 @@ void log_write_progress(const char *message, const struct log_field *fields)
 {
 	if (log_enabled(LOG_INFO))
 		write_line(LOG_INFO, message, fields, true);
-}
-
-bool log_progress_rewrites(void)
-{
-	return log_state.is_terminal;
 }
 
 const char *log_peer_text(char *out, size_t size, struct slice text)

@@ -87,9 +87,6 @@ void log_write(enum log_level level, const char *message, const struct log_field
 		message, (const struct log_field[]){ __VA_ARGS__, { .kind = LOG_KIND_END } })
 void log_write_progress(const char *message, const struct log_field *fields);
 
-/* True if log_write_progress rewrites one line of a terminal. */
-bool log_progress_rewrites(void);
-
 /* Copies a peer's text into `out` (size > 0) for an error text: escaped, cut, withheld where it quotes
  * a secret. Returns `out`. */
 const char *log_peer_text(char *out, size_t size, struct slice text);

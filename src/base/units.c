@@ -33,7 +33,8 @@ static size_t take_digits(struct slice *text, uint64_t *value)
 		if (*value > WHOLE_MAX)
 			*value = WHOLE_MAX;
 	}
-	*text = (struct slice){ text->ptr + n, text->len - n };
+	if (n != 0)
+		*text = (struct slice){ text->ptr + n, text->len - n };
 	return n;
 }
 

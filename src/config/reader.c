@@ -134,7 +134,7 @@ bool reader_text(struct reader *r, const struct place *at, struct slice raw, con
 
 	buf_reset(&r->scratch, SIZE_MAX);
 	if (!json_string_decode(raw, &r->scratch, &why)) {
-		if (why.code == ERR_NOMEM)
+		if (why.code != ERR_INPUT)
 			return reader_nomem(r);
 		return reader_fail(r, at, "holds half a surrogate pair, which is no character");
 	}
@@ -168,7 +168,7 @@ bool reader_canonical(struct reader *r, const struct place *at, struct slice raw
 
 	buf_reset(&r->scratch, SIZE_MAX);
 	if (!json_canon(raw, &r->scratch, &why))
-		return why.code == ERR_NOMEM ? reader_nomem(r) : reader_fail(r, at, "%s", why.text);
+		return why.code != ERR_INPUT ? reader_nomem(r) : reader_fail(r, at, "%s", why.text);
 	out->len = r->scratch.len;
 	out->ptr = arena_copy(r->arena, buf_slice(&r->scratch));
 	return out->ptr != NULL || reader_nomem(r);
@@ -181,7 +181,7 @@ bool reader_raw(struct reader *r, const struct place *at, struct slice raw, cons
 	buf_reset(&r->scratch, SIZE_MAX);
 	/* Only for its checks. Its text would name a key, which may be the secret itself. */
 	if (!json_canon(raw, &r->scratch, &why))
-		return why.code == ERR_NOMEM ? reader_nomem(r)
+		return why.code != ERR_INPUT ? reader_nomem(r)
 					     : reader_fail(r, at, "holds a key twice");
 	*out = arena_copy(r->arena, raw);
 	return *out != NULL || reader_nomem(r);

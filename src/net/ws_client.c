@@ -319,6 +319,7 @@ static void take_head(struct ws_client *c, struct slice in)
 	c->state = OPEN;
 	timer_stop(c->timeout);
 	c->events->opened(c->arg);
+	c->events->arrived(c->arg);
 	/* The first frames may have come with the answer. */
 	feed(c, (struct slice){ c->head.data + used, c->head.len - used });
 	buf_release(&c->head);

@@ -219,8 +219,9 @@ static bool understand(struct ingest *in, const struct ingest_event *event,
 		.results = scan->slot[EVENT_RESULTS] };
 	if (scan->argument.ptr == NULL)
 		return err_set(e, ERR_INPUT, "the event has no argument");
+	/* An array can hold places, too ("/0"); one that holds none is as wrong as a text. */
 	if (in->dialect.needs_object && json_type_of(scan->argument) != JSON_OBJECT &&
-		json_type_of(scan->argument) != JSON_ARRAY)
+		scan->slot[EVENT_PATH].ptr == NULL && scan->slot[EVENT_RESULTS].ptr == NULL)
 		return err_set(e, ERR_INPUT, "the event's argument is not an object");
 	if (!read_path(in, scan, &out->path, e) || !read_params(in, scan, &out->params, e) ||
 		!read_timestamp(

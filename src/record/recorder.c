@@ -128,8 +128,7 @@ static void progress_due(void *arg)
 			(double)(events - r->shown_events) * 1e6 / (double)(now - r->shown_us + 1)),
 		log_int("streams", w.streams), log_int("bytes", (int64_t)bytes),
 		log_int("rejected", (int64_t)rejected), log_int("feeds_live", live),
-		log_int("stored", (int64_t)w.stored_events),
-		log_int("lag_ms", (clock_now(&r->clock) - w.stored_until_us) / 1000));
+		log_int("stored", (int64_t)w.stored_events), log_int("lag_ms", w.lag_us / 1000));
 	r->shown_events = events;
 	r->shown_us = now;
 }

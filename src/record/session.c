@@ -144,7 +144,7 @@ static void finish(struct session *s, enum session_end why, const char *detail)
 	log_line(why == SESSION_STOPPED ? LOG_INFO : LOG_WARN,
 		lived != 0 ? "disconnected" : "cannot connect", log_text("feed", s->feed->name),
 		log_int("connection", s->connection_id), log_text("reason", session_end_names[why]),
-		log_text("error", detail));
+		log_text("detail", detail));
 	s->events->ended(s->arg, why, lived);
 }
 
@@ -209,7 +209,7 @@ static void heartbeat_due(void *arg)
 	}
 	(void)snprintf(detail, sizeof(detail), "nothing came for %lld ms",
 		(long long)heartbeat_limit(s) / 1000);
-	give_up(s, SESSION_HEARTBEAT, detail);
+	finish(s, SESSION_HEARTBEAT, detail); /* nobody is there to say goodbye to */
 }
 
 static void ping_due(void *arg)

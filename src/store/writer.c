@@ -21,6 +21,7 @@
 struct item {
 	struct item *next;
 	struct batch *batch;
+	int64_t began_us; /* monotonic; its first record */
 	int64_t watermark_us;
 };
 
@@ -34,6 +35,7 @@ struct writer {
 	size_t limit;       /* bytes of all batches */
 	size_t large;       /* bytes of a batch that need not wait */
 	struct batch *open; /* the loop thread's */
+	int64_t open_us;    /* monotonic; since when it is open */
 
 	pthread_t thread;
 	bool is_started;
@@ -52,6 +54,7 @@ struct writer {
 	struct item **tail;
 	size_t queued_bytes; /* of the queue and the batch in work */
 	size_t queued_events;
+	int64_t oldest_us; /* monotonic; beginning of the batch in work, 0: none */
 	bool is_stopping;
 	bool is_aborted; /* give up what is not stored */
 	bool is_done;
@@ -279,6 +282,7 @@ static struct item *take(struct writer *w)
 	w->head = item->next;
 	if (w->head == NULL)
 		w->tail = &w->head;
+	w->oldest_us = item->began_us;
 	return item;
 }
 
@@ -288,6 +292,7 @@ static void account(struct writer *w, const struct item *item, int64_t commit_us
 	w->queued_events -= batch_events(item->batch);
 	w->stats.stored_events += batch_events(item->batch);
 	w->stats.stored_until_us = item->watermark_us;
+	w->oldest_us = 0;
 	w->stats.commit_us = commit_us;
 	w->stats.streams = w->applier != NULL ? applier_streams(w->applier) : w->stats.streams;
 }
@@ -349,8 +354,10 @@ bool writer_start(struct writer *w, void (*wake)(void *arg), void *arg, struct e
 
 struct batch *writer_batch(struct writer *w)
 {
-	if (w->open == NULL)
+	if (w->open == NULL) {
 		w->open = batch_new();
+		w->open_us = clock_mono_us();
+	}
 	return w->open;
 }
 
@@ -363,7 +370,9 @@ static void submit(struct writer *w, int64_t watermark_us)
 		free(item);
 		return;
 	}
-	*item = (struct item){ .batch = w->open, .watermark_us = watermark_us };
+	*item = (struct item){
+		.batch = w->open, .began_us = w->open_us, .watermark_us = watermark_us
+	};
 	w->open = NULL;
 	(void)pthread_mutex_lock(&w->lock);
 	*w->tail = item;
@@ -417,9 +426,18 @@ bool writer_has_room(struct writer *w)
 
 void writer_get_stats(struct writer *w, struct writer_stats *out)
 {
+	int64_t oldest = 0;
+
 	(void)pthread_mutex_lock(&w->lock);
 	*out = w->stats;
 	out->queued_bytes = w->queued_bytes + (w->open != NULL ? batch_bytes(w->open) : 0);
+	if (w->oldest_us != 0)
+		oldest = w->oldest_us;
+	else if (w->head != NULL)
+		oldest = w->head->began_us;
+	else if (writer_has_open(w))
+		oldest = w->open_us;
+	out->lag_us = oldest != 0 ? clock_mono_us() - oldest : 0;
 	(void)pthread_mutex_unlock(&w->lock);
 }
 

@@ -34,6 +34,7 @@ struct writer_options {
 struct writer_stats {
 	uint64_t stored_events;
 	int64_t stored_until_us; /* everything received before it is committed */
+	int64_t lag_us;          /* how long the oldest record has waited that is not stored */
 	int64_t commit_us;       /* how long the last commit took */
 	int64_t streams;         /* rows of `stream` */
 	size_t queued_bytes;     /* handed over and not yet stored, with the open batch */

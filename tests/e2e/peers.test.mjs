@@ -2,11 +2,13 @@
 // does not do what it says proves nothing.
 import test from 'node:test';
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { readFileSync, rmSync } from 'node:fs';
 import { startFeed } from '../peers/feed-server.mjs';
 import { Market, startDemo } from '../peers/demo-server.mjs';
 import { connect } from '../peers/sockets.mjs';
 import { makeCanary, makeToken, tokenNeedles } from '../peers/token.mjs';
-import { waitFor } from './support.mjs';
+import { Scene, waitFor } from './support.mjs';
 
 async function fetchToken(feed, key = 'a-key') {
 	const authorization = `Basic ${Buffer.from(`${key}:`).toString('base64')}`;
@@ -99,6 +101,29 @@ test('every long part of a token holds a needle', () => {
 
 	for (let at = 200; at + 64 < token.length - 43; at += 50)
 		assert.ok(needles.some((needle) => token.slice(at, at + 64).includes(needle)), `at ${at}`);
+});
+
+test('the search for secrets finds the key, its Basic form, and a part of a token, wherever it lies', async (t) => {
+	const scene = new Scene();
+	const feed = await scene.feed();
+	const { token } = await (await fetchToken(feed, scene.key)).json();
+
+	t.after(() => scene.end());
+	scene.searchEverything(); // the key file is the test's own
+	for (const secret of [scene.key, Buffer.from(`${scene.key}:`).toString('base64'), token.slice(3000, 3064), token.slice(-60)]) {
+		const file = scene.write('market.db-wal', `\0\xff${secret}`);
+
+		scene.own.delete('market.db-wal');
+		assert.throws(() => scene.searchEverything(), /market\.db-wal holds a secret/);
+		rmSync(file);
+		scene.daemons = [{ stderr: `token=${secret}`, stdout: '', kill() {} }];
+		assert.throws(() => scene.searchEverything(), /standard error holds a secret/);
+		scene.daemons = [];
+	}
+	const child = spawn('sleep', ['60'], { env: { KEY: scene.key } });
+	t.after(() => child.kill());
+	await waitFor(() => readFileSync(`/proc/${child.pid}/cmdline`, 'latin1').startsWith('sleep'), 'a process');
+	assert.throws(() => scene.searchProcess(child.pid), /environ holds a secret/);
 });
 
 test('the demo plays busy and quiet minutes, tickers and closes in the feed\'s own time', async (t) => {

@@ -177,7 +177,7 @@ for (const version of [4, 2]) {
 			['{"path":"p","params":{},"timestamp":1400666400}', /results/],
 			['{"path":5,"params":{},"timestamp":1400666400,"results":[]}', /path/],
 			['{"path":"p","params":{"a":1,"a":2},"timestamp":1400666400,"results":[]}', /params/],
-			['[ "not an object" ]', /object/],
+			['[ "not an object" ]', /path|object/],
 			['12345678901234567890', /object/],
 		];
 

@@ -92,8 +92,7 @@ class Daemon {
 
 	// Waits until standard error matches.
 	async says(pattern, bound = WAIT_MS) {
-		await waitFor(() => pattern.test(this.stderr) || !this.isRunning, `a line like ${pattern}`, bound)
-			.catch((error) => assert.fail(`${error.message}; it said:\n${this.stderr.slice(-4000)}`));
+		await waitFor(() => pattern.test(this.stderr) || !this.isRunning, `a line like ${pattern}`, bound);
 		assert.match(this.stderr, pattern);
 	}
 
@@ -104,10 +103,10 @@ class Daemon {
 
 	// A clean stop: code 0 within the promised time.
 	async stop(signal = 'SIGTERM') {
-		assert.ok(this.isRunning, `the daemon has ended by itself:\n${this.stderr.slice(-4000)}`);
+		assert.ok(this.isRunning, 'the daemon has ended by itself');
 		this.scene.searchProcess(this.pid);
 		this.child.kill(signal);
-		assert.deepEqual(await this.exit(), { code: 0, signal: null }, this.stderr.slice(-4000));
+		assert.deepEqual(await this.exit(), { code: 0, signal: null });
 	}
 
 	kill() {
@@ -117,7 +116,7 @@ class Daemon {
 }
 
 // The world of one test: directory, secrets, feeds and daemons. All of it ends with the test.
-class Scene {
+export class Scene {
 	constructor() {
 		this.dir = mkdtempSync(path.join(tmpdir(), 'tapedeck-'));
 		this.key = `sk_test_${randomBytes(18).toString('hex')}`;
@@ -178,8 +177,7 @@ class Scene {
 	async stored(n, bound = WAIT_MS) {
 		const count = async () => (await this.sql('SELECT count(*) AS n FROM event').catch(() => []))[0]?.n ?? 0;
 
-		await waitFor(async () => await count() >= n, `${n} stored events`, bound)
-			.catch((error) => assert.fail(`${error.message}\n${this.daemons.at(-1)?.stderr.slice(-4000)}`));
+		await waitFor(async () => await count() >= n, `${n} stored events`, bound);
 	}
 
 	#needles() {
@@ -238,6 +236,10 @@ export function e2e(name, body) {
 		try {
 			await body(scene, t);
 			scene.searchEverything();
+		} catch (error) {
+			for (const daemon of scene.daemons)
+				t.diagnostic(`tapedeckd ${JSON.stringify(daemon.how)} said:\n${daemon.stderr.slice(-4000)}`);
+			throw error;
 		} finally {
 			await scene.end();
 		}

@@ -143,13 +143,13 @@ e2e('answers that hold no token are told, tried again, and do no harm', async (s
 
 	for (const [name, jwt] of BAD)
 		feeds.push([name, await scene.feed({ jwt })]);
-	scene.config(feeds.map(([name, feed]) => scene.feedConfig(feed, [{ path: 'p' }], { name })));
+	scene.config(feeds.map(([, feed], i) => scene.feedConfig(feed, [{ path: 'p' }], { name: `feed-${i}` })));
 	const daemon = scene.daemon();
-	for (const [name, feed] of feeds) {
+	for (const [i, [name, feed]] of feeds.entries()) {
 		await waitFor(() => feed.tokenRequests.length >= 2, `a second try after ${name}`);
 		assert.ok(daemon.isRunning, name);
 		assert.equal(feed.counters.connections + feed.counters.refused, 0, name);
-		assert.match(daemon.stderr, new RegExp(`feed="?${name}`), `a line about ${name}`);
+		assert.match(daemon.stderr, new RegExp(`feed=feed-${i} .*error=`), `a line about ${name}`);
 		Object.assign(feed.jwt, { status: 200, body: null });
 	}
 	for (const [name, feed] of feeds)

@@ -98,7 +98,7 @@ export async function startDemo({ market, from, speed, ...options }) {
 
 const USAGE = `usage: node demo-server.mjs --api-key-file FILE [options]
   --port N         default 38080; 0 takes a free one
-  --start T        the market's time to begin with, default 2014-05-21T10:00Z
+  --start T        the market's time to begin with, default 2014-05-21T10:30Z
   --speed N        minutes of the market in a second, default 60
   --version 2|4    the Socket.IO version to speak, default 4
 Endpoints: tweet-volume {}, daily-close {}, /real-time/tweet-volume {"ticker": "AAPL"}.
@@ -107,7 +107,7 @@ The data runs from 2014-05-19 to 2014-06-06.`;
 async function main() {
 	const { values } = parseArgs({ options: {
 		'api-key-file': { type: 'string' }, port: { type: 'string', default: '38080' },
-		start: { type: 'string', default: '2014-05-21T10:00Z' }, speed: { type: 'string', default: '60' },
+		start: { type: 'string', default: '2014-05-21T10:30Z' }, speed: { type: 'string', default: '60' },
 		version: { type: 'string', default: '4' }, help: { type: 'boolean' },
 	} });
 	const from = Date.parse(values.start);

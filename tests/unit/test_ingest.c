@@ -174,6 +174,7 @@ static void what_is_not_understood_is_rejected_with_its_reason(void **state)
 		{ "[\"data\",{\"path\":\"p\",\"timestamp\":1,\"params\":{\"a\":1,\"a\":2},\"results\":1}]",
 			"unreadable params" },
 		{ "[\"data\",\"text\"]", "not an object" },
+		{ "[\"data\",[1]]", "not an object" },
 		{ "[\"data\"]", "no argument" },
 		{ "[\"data\",{]", "not JSON" },
 		{ "[7,{}]", "" },

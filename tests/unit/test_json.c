@@ -56,6 +56,7 @@ static void accepts_every_form_of_a_value(void **state)
 		" \t\r\n{ \"a\" : [ 1 , { \"b\" : null } ] , \"a\" : false } \n",
 		"{\"\":{\"\":[]}}",
 		"[\"]\",\"}\",\"\\\"\"]",
+		"[{\"a\":1},[2],{\"a\":[{}]},[[3]]]",
 	};
 
 	(void)state;
