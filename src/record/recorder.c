@@ -12,6 +12,7 @@
 /* SIGTERM to exit takes 5 s at the most: so much for the feeds, the rest for the disk. */
 #define STOP_FEEDS_US 3500000
 #define STOP_ALL_US 4700000
+#define PAUSE_TOLD_US 60000000
 
 struct recorder {
 	struct loop *loop;
@@ -29,6 +30,8 @@ struct recorder {
 	int64_t submitted_us;
 	int64_t stop_us; /* monotonic; when stopping began */
 	bool is_paused;
+	bool is_pause_told; /* this pause is one of many */
+	int64_t pause_told_us;
 	uint64_t shown_events; /* at the last progress line */
 	int64_t shown_us;
 };
@@ -49,10 +52,19 @@ static void submit(struct recorder *r)
 
 static void pause_all(struct recorder *r, bool pause)
 {
+	int64_t now = clock_mono_us();
+
 	if (r->is_paused == pause)
 		return;
 	r->is_paused = pause;
-	log_line(pause ? LOG_WARN : LOG_INFO,
+	/* At the disk's limit this comes several times a second; once a minute is news enough. */
+	if (pause)
+		r->is_pause_told = r->pause_told_us != 0 && now - r->pause_told_us < PAUSE_TOLD_US;
+	if (pause && !r->is_pause_told)
+		r->pause_told_us = now;
+	log_line(r->is_pause_told ? LOG_DEBUG
+			: pause   ? LOG_WARN
+				  : LOG_INFO,
 		pause ? "the disk is slower than the feeds: reading stops until it has caught up"
 		      : "reading goes on",
 		log_int("buffer_bytes", (int64_t)r->config->buffer_bytes));

@@ -11,7 +11,7 @@
 #include <time.h>
 
 /* Big groups pay for an index page that a stream dirties only once. */
-#define BATCH_LARGE ((size_t)16 * 1024 * 1024)
+#define BATCH_LARGE ((size_t)32 * 1024 * 1024)
 #define BUSY_MS 1000
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 2000
@@ -122,7 +122,8 @@ bool writer_open(struct writer **out, const struct writer_options *o, struct err
 	cache = o->buffer_bytes / 4 < (size_t)CACHE_MAX_KIB * 1024 ? o->buffer_bytes / 4
 								   : (size_t)CACHE_MAX_KIB * 1024;
 	w->limit = o->buffer_bytes - cache;
-	w->large = w->limit / 3 < BATCH_LARGE ? w->limit / 3 : BATCH_LARGE;
+	/* One batch fills while another is being stored. */
+	w->large = w->limit / 2 < BATCH_LARGE ? w->limit / 2 : BATCH_LARGE;
 	w->db = (struct db_options){ .path = w->path,
 		.may_create = true,
 		.mode = o->mode,
