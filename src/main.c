@@ -244,6 +244,7 @@ int main(int argc, char **argv)
 	if (!parse(argc, argv, &a, &code))
 		return code;
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN); /* a file size limit is a full disk, not the end */
 	/* A core file would hold the API key. */
 	(void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
 	if (!config_load(&config, a.config, &e))

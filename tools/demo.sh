@@ -39,7 +39,7 @@ query() {
 }
 
 build() {
-	cmake --preset default && cmake --build --preset default --target tapedeckd
+	cmake --preset default && cmake --build --preset default --target tapedeckd --parallel "$(nproc)"
 }
 
 tools/setup.sh --demo

@@ -27,9 +27,15 @@ check() {
 }
 
 build() {
+	local log
+
 	heading "build: $1"
-	cmake --preset "$1" >/dev/null
-	cmake --build --preset "$1" -- --quiet
+	log=$(mktemp)
+	if ! { cmake --preset "$1" && cmake --build --preset "$1" --parallel "$(nproc)"; } >"$log" 2>&1; then
+		cat "$log"
+		exit 1
+	fi
+	rm "$log"
 }
 
 # run_tests BUILD_DIR [CTEST_OPTION...]: adds ctest's counts to ours.

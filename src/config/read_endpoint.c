@@ -48,26 +48,10 @@ bool read_params(struct reader *r, const struct option *o, const struct place *a
 static bool read_columns(struct reader *r, const struct option *o, const struct place *at,
 	struct slice raw, struct config_index *index)
 {
-	struct place element = { .up = at };
 	struct list columns = { 0 };
-	struct json_iter it;
-	struct slice value;
 
-	if (json_type_of(raw) != JSON_ARRAY)
-		return reader_refuse(r, o, at, raw, o->allowed);
-	json_iter_init(&it, raw);
-	for (; json_iter_next(&it, NULL, &value); element.index++) {
-		const char **column = reader_list_add(r, &columns, sizeof(*column));
-
-		if (column == NULL)
-			return false;
-		if (json_type_of(value) != JSON_STRING)
-			return reader_refuse(r, o, &element, value, "a column's name");
-		if (!reader_text(r, &element, value, column))
-			return false;
-		if (!valid_text(*column))
-			return reader_refuse(r, o, &element, value, "a column's name");
-	}
+	if (!reader_strings(r, o, at, raw, valid_text, "a column's name", &columns))
+		return false;
 	if (columns.count == 0 || columns.count > COLUMNS_MAX)
 		return reader_fail(
 			r, at, "has %zu columns; allowed: 1 to %d", columns.count, COLUMNS_MAX);

@@ -10,14 +10,9 @@ bool read_url(struct reader *r, const struct option *o, const struct place *at, 
 	void *field)
 {
 	struct config_feed *f = field;
-	struct err why;
 
-	if (json_type_of(raw) != JSON_STRING)
-		return reader_refuse(r, o, at, raw, o->allowed);
-	if (!reader_text(r, at, raw, &f->url_text))
+	if (!reader_url(r, o, at, raw, &f->url_text, &f->url))
 		return false;
-	if (!url_parse(slice_of(f->url_text), &f->url, &why))
-		return reader_fail(r, at, "is refused: %s; allowed: %s", why.text, o->allowed);
 	if (f->url.has_query)
 		return reader_fail(r, at, "has a query; write it as \"query\"");
 	if (strcmp(f->url.path, "/") != 0)

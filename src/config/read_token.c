@@ -11,14 +11,9 @@ bool read_token_url(struct reader *r, const struct option *o, const struct place
 	struct slice raw, void *field)
 {
 	struct config_token *t = field;
-	struct err why;
 
-	if (json_type_of(raw) != JSON_STRING)
-		return reader_refuse(r, o, at, raw, o->allowed);
-	if (!reader_text(r, at, raw, &t->url_text))
+	if (!reader_url(r, o, at, raw, &t->url_text, &t->url))
 		return false;
-	if (!url_parse(slice_of(t->url_text), &t->url, &why))
-		return reader_fail(r, at, "is refused: %s; allowed: %s", why.text, o->allowed);
 	if (t->url.is_websocket)
 		return reader_fail(
 			r, at, "is refused: a token is fetched over HTTP; allowed: %s", o->allowed);
@@ -80,27 +75,11 @@ bool read_origins(struct reader *r, const struct option *o, const struct place *
 	struct slice raw, void *field)
 {
 	struct config_token *t = field;
-	struct place element = { .up = at };
 	struct list origins = { 0 };
-	struct json_iter it;
-	struct slice value;
 
-	if (json_type_of(raw) != JSON_ARRAY)
-		return reader_refuse(r, o, at, raw, o->allowed);
-	json_iter_init(&it, raw);
-	for (; json_iter_next(&it, NULL, &value); element.index++) {
-		const char **origin = reader_list_add(r, &origins, sizeof(*origin));
-
-		if (origin == NULL)
-			return false;
-		if (json_type_of(value) != JSON_STRING)
-			return reader_refuse(r, o, &element, value, "a string");
-		if (!reader_text(r, &element, value, origin))
-			return false;
-		if (!valid_origin(*origin))
-			return reader_refuse(
-				r, o, &element, value, "an origin such as \"https://example.org\"");
-	}
+	if (!reader_strings(r, o, at, raw, valid_origin,
+		    "an origin such as \"https://example.org\"", &origins))
+		return false;
 	if (origins.count == 0 || origins.count > ORIGINS_MAX)
 		return reader_fail(
 			r, at, "has %zu elements; allowed: %s", origins.count, o->allowed);

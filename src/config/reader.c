@@ -186,3 +186,42 @@ bool reader_raw(struct reader *r, const struct place *at, struct slice raw, cons
 	*out = arena_copy(r->arena, raw);
 	return *out != NULL || reader_nomem(r);
 }
+
+bool reader_url(struct reader *r, const struct option *o, const struct place *at, struct slice raw,
+	const char **text, struct url *url)
+{
+	struct err why;
+
+	if (json_type_of(raw) != JSON_STRING)
+		return reader_refuse(r, o, at, raw, o->allowed);
+	if (!reader_text(r, at, raw, text))
+		return false;
+	if (!url_parse(slice_of(*text), url, &why))
+		return reader_fail(r, at, "is refused: %s; allowed: %s", why.text, o->allowed);
+	return true;
+}
+
+bool reader_strings(struct reader *r, const struct option *o, const struct place *at,
+	struct slice raw, bool (*is_valid)(const char *text), const char *what, struct list *out)
+{
+	struct place element = { .up = at };
+	struct json_iter it;
+	struct slice value;
+
+	if (json_type_of(raw) != JSON_ARRAY)
+		return reader_refuse(r, o, at, raw, o->allowed);
+	json_iter_init(&it, raw);
+	for (; json_iter_next(&it, NULL, &value); element.index++) {
+		const char **text = reader_list_add(r, out, sizeof(*text));
+
+		if (text == NULL)
+			return false;
+		if (json_type_of(value) != JSON_STRING)
+			return reader_refuse(r, o, &element, value, what);
+		if (!reader_text(r, &element, value, text))
+			return false;
+		if (!is_valid(*text))
+			return reader_refuse(r, o, &element, value, what);
+	}
+	return true;
+}

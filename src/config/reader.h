@@ -77,6 +77,15 @@ bool reader_object(struct reader *r, enum option_place place, const struct place
 bool reader_text(
 	struct reader *r, const struct place *at, struct slice raw, const char **out) MUST_CHECK;
 
+/* Decodes a string value into the arena and parses it as a URL. */
+bool reader_url(struct reader *r, const struct option *o, const struct place *at, struct slice raw,
+	const char **text, struct url *url) MUST_CHECK;
+
+/* Reads an array of strings, each of which `is_valid`; `what` says what an element is. */
+bool reader_strings(struct reader *r, const struct option *o, const struct place *at,
+	struct slice raw, bool (*is_valid)(const char *text), const char *what,
+	struct list *out) MUST_CHECK;
+
 /* Resolves a path against the file's directory. */
 bool reader_path(struct reader *r, const char *path, const char **out) MUST_CHECK;
 

@@ -11,7 +11,7 @@
 #define SECOND_US 1000000
 /* SIGTERM to exit takes 5 s at the most: so much for the feeds, the rest for the disk. */
 #define STOP_FEEDS_US 3500000
-#define STOP_ALL_US 4700000
+#define STOP_ALL_US 4300000
 #define PAUSE_TOLD_US 60000000
 
 struct recorder {

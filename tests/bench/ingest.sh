@@ -31,6 +31,6 @@ if ! node -e 'new (require("better-sqlite3"))(":memory:")' 2>/dev/null; then
 	build_sqlite
 fi
 if [ -z "${TAPEDECK_BIN-}" ]; then
-	(cd ../.. && cmake --preset default >/dev/null && cmake --build --preset default --target tapedeckd -- --quiet)
+	(cd ../.. && cmake --preset default >/dev/null && cmake --build --preset default --target tapedeckd --parallel >/dev/null)
 fi
 exec node ingest.mjs "$@"

@@ -1,6 +1,7 @@
 /*
  * db, migrate, lock: which files are opened, and which are left alone.
  */
+#include "rows.h"
 #include "scratch.h"
 #include "unit.h"
 
@@ -243,22 +244,7 @@ static struct sqlite3 *open_with(const char *name, const char *sql)
 
 static void assert_rows(struct sqlite3 *db, const char *sql, const char *want)
 {
-	struct sqlite3_stmt *st = NULL;
-	char got[4096] = "";
-	size_t len = 0;
-
-	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
-	while (sqlite3_step(st) == SQLITE_ROW) {
-		for (int i = 0; i < sqlite3_column_count(st); i++) {
-			const unsigned char *text = sqlite3_column_text(st, i);
-
-			len += (size_t)snprintf(got + len, sizeof(got) - len, "%s%s",
-				i != 0 ? "|" : "", text != NULL ? (const char *)text : "NULL");
-		}
-		len += (size_t)snprintf(got + len, sizeof(got) - len, "\n");
-	}
-	(void)sqlite3_finalize(st);
-	assert_string_equal(got, want);
+	assert_string_equal(rows_of(db, sql), want);
 }
 
 #define ONE_STREAM \

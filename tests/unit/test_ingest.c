@@ -1,13 +1,12 @@
 /*
  * ingest: every event ends in `event` or in `rejected`, byte for byte.
  */
+#include "rows.h"
 #include "scratch.h"
 #include "unit.h"
 
 #include "base/log.h"
 #include "record/ingest.h"
-
-#include <sqlite3.h>
 
 static struct scratch scratch;
 static char database[PATH_MAX];
@@ -84,29 +83,15 @@ static void take(const char *payload)
 	assert_true(ingest_take(&ingest, &event));
 }
 
-/* The rows of a query, columns by '|', rows by newline; NULL as NULL. */
 static const char *rows(const char *sql)
 {
-	static char got[8192];
 	sqlite3 *db = NULL;
-	sqlite3_stmt *st = NULL;
-	size_t len = 0;
+	const char *text;
 
-	got[0] = '\0';
 	assert_int_equal(sqlite3_open_v2(database, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
-	while (sqlite3_step(st) == SQLITE_ROW) {
-		for (int i = 0; i < sqlite3_column_count(st); i++) {
-			const unsigned char *text = sqlite3_column_text(st, i);
-
-			len += (size_t)snprintf(got + len, sizeof(got) - len, "%s%s",
-				i != 0 ? "|" : "", text != NULL ? (const char *)text : "NULL");
-		}
-		len += (size_t)snprintf(got + len, sizeof(got) - len, "\n");
-	}
-	(void)sqlite3_finalize(st);
+	text = rows_of(db, sql);
 	(void)sqlite3_close(db);
-	return got;
+	return text;
 }
 
 static const char *events(void)

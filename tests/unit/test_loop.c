@@ -1,0 +1,169 @@
+/*
+ * loop: timers, the bell, signals, and freeing after the turn.
+ */
+#include "unit.h"
+
+#include "base/clock.h"
+#include "net/loop.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct loop *loop;
+static char order[32];
+
+static void note_a(void *arg)
+{
+	(void)arg;
+	(void)strcat(order, "a");
+}
+
+static void note_b(void *arg)
+{
+	(void)arg;
+	(void)strcat(order, "b");
+}
+
+static void stop(void *arg)
+{
+	(void)arg;
+	loop_stop(loop);
+}
+
+static void timers_fire_once_and_in_their_order(void **state)
+{
+	struct timer *a = timer_new(loop, note_a, NULL);
+	struct timer *b = timer_new(loop, note_b, NULL);
+	struct timer *never = timer_new(loop, note_a, NULL);
+	struct timer *end = timer_new(loop, stop, NULL);
+	int64_t began = clock_mono_us();
+
+	(void)state;
+	timer_start(a, 1000);
+	timer_start(a, 20000); /* starts anew */
+	timer_start(b, 10000);
+	timer_start(never, 5000);
+	timer_stop(never);
+	timer_start(end, 60000);
+	assert_true(timer_is_running(a));
+	assert_false(timer_is_running(never));
+	assert_true(loop_run(loop));
+	assert_string_equal(order, "ba");
+	assert_true(clock_mono_us() - began >= 60000);
+	assert_false(timer_is_running(a));
+	timer_free(a);
+	timer_free(b);
+	timer_free(never);
+	timer_free(end);
+	timer_free(NULL);
+}
+
+struct thing {
+	struct loop_reap reap;
+	struct timer *timer;
+	bool is_destroyed;
+};
+
+static void destroy(struct loop_reap *reap)
+{
+	struct thing *t = (struct thing *)(void *)reap;
+
+	t->is_destroyed = true;
+	(void)strcat(order, "d");
+}
+
+/* An object frees itself inside its own callback: it lives on until the callback has returned. */
+static void free_inside(void *arg)
+{
+	struct thing *t = arg;
+
+	timer_free(t->timer);
+	loop_reap_later(loop, &t->reap, destroy);
+	assert_false(t->is_destroyed);
+	(void)strcat(order, "c");
+}
+
+static void freeing_is_a_phase_of_the_loop(void **state)
+{
+	struct thing t = { 0 };
+	struct timer *end = timer_new(loop, stop, NULL);
+
+	(void)state;
+	t.timer = timer_new(loop, free_inside, &t);
+	timer_start(t.timer, 0);
+	timer_start(end, 20000);
+	assert_true(loop_run(loop));
+	assert_string_equal(order, "cd");
+	timer_free(end);
+}
+
+static void *ring(void *arg)
+{
+	for (int i = 0; i < 1000; i++)
+		bell_ring(arg);
+	return NULL;
+}
+
+static int heard;
+
+static void hear(void *arg)
+{
+	(void)arg;
+	heard++;
+	loop_stop(loop);
+}
+
+static void a_bell_is_heard_from_another_thread(void **state)
+{
+	struct bell *b = bell_new(loop, hear, NULL);
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, ring, b), 0);
+	assert_true(loop_run(loop));
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(heard >= 1);
+	bell_free(b);
+	bell_free(NULL);
+}
+
+static void a_signal_is_handled_on_the_loop(void **state)
+{
+	struct err e;
+
+	(void)state;
+	assert_true(loop_on_signal(loop, SIGUSR2, stop, NULL, &e));
+	assert_int_equal(kill(getpid(), SIGUSR2), 0);
+	assert_true(loop_run(loop));
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	order[0] = '\0';
+	loop = loop_new();
+	return loop != NULL ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	loop_free(loop);
+	return 0;
+}
+
+#define WITH_LOOP(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_LOOP(timers_fire_once_and_in_their_order),
+		WITH_LOOP(freeing_is_a_phase_of_the_loop),
+		WITH_LOOP(a_bell_is_heard_from_another_thread),
+		WITH_LOOP(a_signal_is_handled_on_the_loop),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
