@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Records ten seconds of a feed that plays real market data of May 2014, an hour of the market a second,
-# and shows what is then in the file. Needs no network and leaves nothing behind, except with --keep.
+# and shows what is then in the file. Once everything is installed it needs no network, and it leaves nothing behind, except with --keep.
 # usage: tools/demo.sh [--keep]
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -9,7 +9,7 @@ packages=(gcc libc6-dev cmake make pkg-config libevent-dev libcurl4-openssl-dev 
 	libjansson-dev libsqlite3-dev libssl-dev zlib1g-dev libcmocka-dev sqlite3 ca-certificates)
 case "${1-}" in
 --demo) ;;
-"") packages+=(clang libclang-rt-dev clang-format openssl) ;;
+"") packages+=(clang libclang-rt-dev clang-format openssl bsdutils procps) ;;
 *)
 	echo "usage: tools/setup.sh [--demo]" >&2
 	exit 2
@@ -41,7 +41,7 @@ else
 		[ "$(id -u)" -eq 0 ] || as_root=(sudo)
 		"${as_root[@]}" apt-get update -qq
 		"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-			apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+			apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null >/dev/null
 	fi
 fi
 

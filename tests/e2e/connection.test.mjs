@@ -223,7 +223,7 @@ e2e('on a terminal the progress line rewrites itself', async (scene) => {
 	const feed = await scene.feed();
 	const config = scene.config(scene.feedConfig(feed, [{ path: 'p' }]), { progress: '100ms' });
 	const program = path.join(process.env.TAPEDECK_BIN ?? 'build/bin', 'tapedeckd');
-	const child = spawn('script', ['-qefc', `${program} ${config}`, '/dev/null'], { stdio: ['ignore', 'pipe', 'inherit'] });
+	const child = spawn('script', ['-qefc', `exec ${program} ${config}`, '/dev/null'], { stdio: ['ignore', 'pipe', 'inherit'] });
 	let screen = '';
 
 	child.stdout.on('data', (bytes) => { screen += bytes; });
