@@ -3,9 +3,12 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/secret.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -13,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOG_LINE_MAX 8192
+#define LOG_LINE_MAX PIPE_BUF /* a pipe that says it is writable takes so much without blocking */
 #define LOG_PEER_TEXT_MAX 256
 #define LOG_FILE_MODE 0640
 
@@ -26,6 +29,7 @@ static struct {
 	enum log_format format;
 	int fd;
 	bool is_terminal;
+	uint64_t dropped;  /* lines, since the last that was written */
 	bool has_progress; /* the terminal's last line is a progress line */
 } log_state = { .lock = PTHREAD_MUTEX_INITIALIZER, .level = LOG_INFO, .fd = STDERR_FILENO };
 
@@ -62,21 +66,46 @@ bool log_enabled(enum log_level level)
 	return level <= log_state.level;
 }
 
-/* Appends `text` so that it can neither end its quotes nor the line, nor move a terminal's cursor. Bytes
- * above 0x7f pass: they are UTF-8 of names, or are shown as they are. */
+/* The length of a UTF-8 character at the front of `text` that may be shown as it is: no control character of
+ * C1, nothing that changes the direction of the text around it. 0: show its first byte escaped. */
+static size_t showable(struct slice text)
+{
+	const unsigned char *p = (const unsigned char *)text.ptr;
+	size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+
+	if (text.len < len || !utf8_valid((struct slice){ text.ptr, len }))
+		return 0;
+	if (p[0] == 0xc2 && p[1] < 0xa0)
+		return 0;
+	if (p[0] == 0xe2 && p[1] == 0x80 &&
+		(p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xa8 && p[2] <= 0xae)))
+		return 0;
+	if (p[0] == 0xe2 && p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9)
+		return 0;
+	return len;
+}
+
+/* Appends `text` so that it can neither end its quotes nor the line, nor move a terminal's cursor, and is
+ * valid UTF-8 whatever it was. */
 static bool append_escaped(struct buf *line, struct slice text, bool json)
 {
 	bool ok = true;
 
 	for (size_t i = 0; i < text.len && ok; i++) {
 		unsigned char c = (unsigned char)text.ptr[i];
+		struct slice rest = { text.ptr + i, text.len - i };
+		size_t len = c >= 0x80 ? showable(rest) : 0;
 
-		if (c == '"' || c == '\\')
+		if (len != 0) {
+			ok = buf_append(line, rest.ptr, len);
+			i += len - 1;
+		} else if (c == '"' || c == '\\') {
 			ok = buf_append_char(line, '\\') && buf_append_char(line, (char)c);
-		else if (c < 0x20 || c == 0x7f)
+		} else if (c < 0x20 || c >= 0x7f) {
 			ok = buf_printf(line, json ? "\\u%04x" : "\\x%02x", c);
-		else
+		} else {
 			ok = buf_append_char(line, (char)c);
+		}
 	}
 	return ok;
 }
@@ -98,11 +127,10 @@ static struct slice presentable(const struct log_field *f)
 
 	if (f->kind != LOG_KIND_PEER)
 		return text;
-	if (secret_quotes(text))
-		return slice_of(withheld);
+	/* Cut first: what is not shown need not be searched, and a peer's text may be long. */
 	if (text.len > LOG_PEER_TEXT_MAX)
 		text.len = LOG_PEER_TEXT_MAX;
-	return text;
+	return secret_quotes(text) ? slice_of(withheld) : text;
 }
 
 static bool append_value(struct buf *line, const struct log_field *f, bool json)
@@ -184,6 +212,28 @@ static void append_rewritten(struct buf *line, const struct log_field *f)
 		line->len = begin + columns - 1;
 }
 
+/* Writes without ever waiting for the reader: the threads that log have better things to do. Lines for
+ * which a stuck reader leaves no room are dropped, and counted. */
+static void put(const struct buf *line)
+{
+	struct pollfd p = { .fd = log_state.fd, .events = POLLOUT };
+	char note[80];
+	int len;
+
+	if (poll(&p, 1, 0) != 1 || (p.revents & POLLOUT) == 0) {
+		log_state.dropped++;
+		return;
+	}
+	len = snprintf(note, sizeof(note),
+		log_state.format == LOG_JSON ? "{\"dropped_lines\":%llu}\n"
+					     : "(%llu lines were dropped)\n",
+		(unsigned long long)log_state.dropped);
+	if (log_state.dropped != 0)
+		(void)!write(log_state.fd, note, (size_t)len);
+	log_state.dropped = 0;
+	(void)!write(log_state.fd, line->data, line->len);
+}
+
 /* An ordinary line; where a progress line stands it is wiped first. */
 static void append_line(
 	struct buf *line, enum log_level level, const char *message, const struct log_field *fields)
@@ -213,7 +263,7 @@ static void write_line(
 	else
 		append_line(&line, level, message, fields);
 	log_state.has_progress = is_progress && log_state.is_terminal;
-	(void)!write(log_state.fd, line.data, line.len);
+	put(&line);
 	(void)pthread_mutex_unlock(&log_state.lock);
 }
 
@@ -233,6 +283,8 @@ const char *log_peer_text(char *out, size_t size, struct slice text)
 {
 	struct buf b = { .data = out, .cap = size - 1, .max = size - 1 };
 
+	if (text.len > size)
+		text.len = size;
 	if (secret_quotes(text))
 		text = slice_of(withheld);
 	(void)append_escaped(&b, text, false);

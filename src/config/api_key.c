@@ -87,8 +87,13 @@ static bool make_key(struct slice bytes, const char *from, struct secret **out, 
 static bool read_key_file(const char *path, mode_t *mode, struct secret **out, struct err *e)
 {
 	struct buf bytes;
+	struct stat st;
 	bool ok;
 
+	/* The key is read on the loop, which must not wait for whoever would write to a FIFO. */
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return err_set(e, ERR_CONFIG,
+			"cannot read the API key from '%s': it is not a regular file", path);
 	buf_init(&bytes, CONFIG_KEY_MAX);
 	if (!buf_reserve(&bytes, CONFIG_KEY_MAX))
 		return nomem(e);

@@ -1,6 +1,7 @@
 #include "net/http_client.h"
 
 #include "base/buf.h"
+#include "base/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +56,7 @@ static bool same_origin(const char *a, const char *b)
 	return same;
 }
 
+/* The host of a URL that a peer named, for a message. */
 static void host_of(const char *url, char *out, size_t size)
 {
 	CURLU *u = curl_url();
@@ -62,7 +64,7 @@ static void host_of(const char *url, char *out, size_t size)
 
 	if (u != NULL && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK)
 		(void)curl_url_get(u, CURLUPART_HOST, &host, 0);
-	(void)snprintf(out, size, "%s", host != NULL ? host : "?");
+	(void)log_peer_text(out, size, slice_of(host != NULL ? host : "?"));
 	curl_free(host);
 	curl_url_cleanup(u);
 }

@@ -8,17 +8,10 @@
 
 #include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #define NAME_MAX_BYTES ((size_t)1 << 20)
 #define SCRATCH_KEEP ((size_t)64 << 10)
-#define UNCONFIGURED_MAX 1000
-
-/* A stream that was met but not asked for. */
-struct unconfigured {
-	struct slice path;
-	struct slice params;
-};
+#define UNCONFIGURED_MAX 100 /* lines of the log, of a feed */
 
 struct stream_name {
 	struct slice path;
@@ -39,12 +32,13 @@ static bool same_endpoint(const void *item, const void *key)
 		slice_equal(endpoint->params, name->params);
 }
 
-static bool same_unconfigured(const void *item, const void *key)
+/* Streams that nobody asked for are told apart by the hash alone: names may be long, and the worst that
+ * can happen is that one of them is not logged. */
+static bool same_hash(const void *item, const void *key)
 {
-	const struct unconfigured *u = item;
-	const struct stream_name *name = key;
-
-	return slice_equal(u->path, name->path) && slice_equal(u->params, name->params);
+	(void)item;
+	(void)key;
+	return true;
 }
 
 bool ingest_init(struct ingest *in, struct writer *w, const struct config_feed *feed,
@@ -73,8 +67,6 @@ bool ingest_init(struct ingest *in, struct writer *w, const struct config_feed *
 
 void ingest_release(struct ingest *in)
 {
-	for (size_t i = 0; i < in->unconfigured.capacity; i++)
-		free(in->unconfigured.slots[i].item);
 	map_release(&in->unconfigured);
 	map_release(&in->endpoints);
 	dialect_release(&in->dialect);
@@ -104,24 +96,12 @@ static void check_configured(struct ingest *in, struct slice path, struct slice 
 	struct stream_name name = { path, params };
 	uint64_t hash = hash_of(path, params);
 	const struct config_endpoint *near;
-	struct unconfigured *u;
-	char *bytes;
 
 	if (map_find(&in->endpoints, hash, same_endpoint, &name) != NULL ||
 		in->unconfigured.count >= UNCONFIGURED_MAX ||
-		map_find(&in->unconfigured, hash, same_unconfigured, &name) != NULL)
+		map_find(&in->unconfigured, hash, same_hash, NULL) != NULL ||
+		!map_add(&in->unconfigured, hash, in))
 		return;
-	u = malloc(sizeof(*u) + path.len + params.len);
-	if (u == NULL)
-		return; /* costs a log line, not an event */
-	bytes = (char *)(u + 1);
-	memcpy(bytes, path.ptr, path.len);
-	memcpy(bytes + path.len, params.ptr, params.len);
-	*u = (struct unconfigured){ { bytes, path.len }, { bytes + path.len, params.len } };
-	if (!map_add(&in->unconfigured, hash, u)) {
-		free(u);
-		return;
-	}
 	near = nearest_endpoint(in->feed, path);
 	log_line(LOG_WARN, "a stream that is not configured is being stored",
 		log_text("feed", in->feed->name), log_peer("path", path),

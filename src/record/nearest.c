@@ -35,8 +35,9 @@ const struct config_endpoint *nearest_endpoint(const struct config_feed *feed, s
 {
 	const struct config_endpoint *nearest = &feed->endpoints[0];
 	size_t least = distance(nearest->path, path);
+	size_t tries = 1;
 
-	for (size_t i = 1; i < feed->n_endpoints && least != 0; i++) {
+	for (size_t i = 1; i < feed->n_endpoints && least != 0 && tries < NEAREST_TRIES; i++) {
 		const struct config_endpoint *endpoint = &feed->endpoints[i];
 		size_t d;
 
@@ -44,6 +45,7 @@ const struct config_endpoint *nearest_endpoint(const struct config_feed *feed, s
 		if (endpoint->path.ptr == endpoint[-1].path.ptr)
 			continue;
 		d = distance(endpoint->path, path);
+		tries++;
 		if (d < least) {
 			least = d;
 			nearest = endpoint;

@@ -13,6 +13,7 @@
 #define STOP_FEEDS_US 3500000
 #define STOP_ALL_US 4300000
 #define PAUSE_TOLD_US 60000000
+#define MISPLACED_TOLD_US 60000000
 
 struct recorder {
 	struct loop *loop;
@@ -32,6 +33,7 @@ struct recorder {
 	bool is_paused;
 	bool is_pause_told; /* this pause is one of many */
 	int64_t pause_told_us;
+	int64_t misplaced_told_us;
 	uint64_t shown_events; /* at the last progress line */
 	int64_t shown_us;
 };
@@ -98,6 +100,21 @@ static void commit_due(void *arg)
 		submit(r);
 }
 
+/* Says loudly, and again every minute, that the recording was taken away. */
+static void check_in_place(struct recorder *r)
+{
+	int64_t now = clock_mono_us();
+
+	if (writer_is_in_place(r->writer) ||
+		(r->misplaced_told_us != 0 && now - r->misplaced_told_us < MISPLACED_TOLD_US))
+		return;
+	r->misplaced_told_us = now;
+	log_line(LOG_ERROR,
+		"the recording was removed or renamed while it is being written; put it back, or "
+		"restart tapedeckd to begin a new one",
+		log_text("database", r->config->database));
+}
+
 static void second_due(void *arg)
 {
 	struct recorder *r = arg;
@@ -105,6 +122,7 @@ static void second_due(void *arg)
 	int64_t by;
 
 	timer_start(r->second, SECOND_US);
+	check_in_place(r);
 	if (!clock_check(&r->clock, &by))
 		return;
 	log_line(LOG_WARN, "the system's clock has jumped", log_real("by_s", (double)by / 1e6));

@@ -18,6 +18,7 @@
 #define LEAVE_TIMEOUT_US 2000000
 #define PACKET_MAX ((size_t)1 << 20)
 #define DETAIL_MAX ERR_TEXT_MAX
+#define ERRORS_TOLD 20 /* of one connection, in the log */
 
 const char *const session_end_names[SESSION_ENDS] = {
 	[SESSION_UNREACHABLE] = "unreachable",
@@ -76,6 +77,8 @@ struct session {
 	int64_t arrived_us;       /* monotonic: the last bytes */
 	int64_t last_received_us; /* the same as a time stamp */
 	int64_t noted_us;         /* what of it the recording knows */
+	unsigned told_errors;
+	bool has_asked; /* to join the namespace */
 	bool is_paused;
 	enum session_end end; /* why CLOSING */
 	char detail[DETAIL_MAX];
@@ -229,6 +232,7 @@ static void join(struct session *s)
 		.nsp = slice_of(s->feed->namespace),
 		.data = s->revision == 4 ? buf_slice(&s->auth) : (struct slice){ 0 } };
 
+	s->has_asked = true;
 	if (s->state != JOINING)
 		move(s, JOINING);
 	timer_start(s->phase, PHASE_TIMEOUT_US);
@@ -270,6 +274,10 @@ static void become_live(struct session *s)
 {
 	struct batch *batch = writer_batch(s->context.writer);
 	const char *protocol = s->revision == 3 ? "eio3" : "eio4";
+	struct slice sid = slice_of(s->open.sid);
+
+	if (secret_quotes(sid)) /* a server's strange idea; the recording holds no token */
+		sid = (struct slice){ 0 };
 
 	move(s, LIVE);
 	timer_stop(s->phase);
@@ -277,7 +285,7 @@ static void become_live(struct session *s)
 	buf_release(&s->auth);
 	if (batch == NULL ||
 		!batch_add_established(batch, s->connection_id, clock_now(s->context.clock),
-			protocol, "websocket", slice_of(s->open.sid))) {
+			protocol, "websocket", sid)) {
 		give_up_overloaded(s);
 		return;
 	}
@@ -299,7 +307,7 @@ static void take_connect(struct session *s, const struct sio_packet *packet)
 		return;
 	if (slice_equal(packet->nsp, slice_of(s->feed->namespace)))
 		become_live(s);
-	else if (s->revision == 3)
+	else if (s->revision == 3 && !s->has_asked)
 		join(s); /* generation 3 always joins "/" first */
 }
 
@@ -311,7 +319,8 @@ static void take_error(struct session *s, const struct sio_packet *packet)
 	bool is_namespace;
 
 	if (s->state != GREETING && s->state != JOINING) {
-		log_line(LOG_WARN, "the server reports an error", log_text("feed", s->feed->name),
+		log_line(s->told_errors++ < ERRORS_TOLD ? LOG_WARN : LOG_DEBUG,
+			"the server reports an error", log_text("feed", s->feed->name),
 			log_text("error", sio_error_text(packet->data, why, sizeof(why))));
 		return;
 	}

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "proto/socketio.h"
 #include "record/backoff.h"
 #include "record/dialect.h"
 
@@ -14,6 +15,8 @@
 /* A dialect without acks waits while this much has not been sent. */
 #define PENDING_MAX ((size_t)256 * 1024)
 #define PENDING_TICK_US 5000
+/* Refusals that a connection logs one by one; "subscribed" gives the number of all. */
+#define REFUSALS_TOLD 50
 
 enum state { WAITING, ASKED, CONFIRMED, REFUSED, LEAVING, LEFT };
 
@@ -43,6 +46,7 @@ struct subscriptions {
 	struct request in_flight[SUBSCRIPTIONS_IN_FLIGHT];
 	size_t in_flight_count;
 	uint64_t next_id;
+	size_t told_refusals;
 	bool is_leaving;
 	bool is_over; /* the connection is of no use, or everything is left */
 };
@@ -110,13 +114,18 @@ static void refuse(struct subscriptions *s, size_t index, struct slice why)
 {
 	struct subscription *sub = &s->all[index];
 	const struct config_endpoint *endpoint = &s->feed->endpoints[index];
+	bool is_news = sub->failures == 0 && s->told_refusals < REFUSALS_TOLD;
 	struct backoff backoff = { sub->failures };
+	char text[200];
 	int64_t delay = backoff_after_failure(
 		&backoff, SUBSCRIPTIONS_RETRY_MAX_US, backoff_random());
 
-	log_line(sub->failures == 0 ? LOG_WARN : LOG_DEBUG, "the server refuses a subscription",
+	if (is_news)
+		s->told_refusals++;
+	log_line(is_news ? LOG_WARN : LOG_DEBUG, "the server refuses a subscription",
 		log_text("feed", s->feed->name), log_slice("path", endpoint->path),
-		log_slice("params", endpoint->params), log_peer("error", why),
+		log_slice("params", endpoint->params),
+		log_text("error", sio_error_text(why, text, sizeof(text))),
 		log_real("retry_s", (double)delay / 1e6));
 	sub->state = REFUSED;
 	sub->due_us = clock_mono_us() + delay;

@@ -20,6 +20,9 @@ struct token {
 	struct backoff backoff;
 	struct backoff refusals;
 	struct secret *secret;
+	/* Kept so that a peer's text which quotes them is known for what it is. */
+	struct secret *previous;
+	struct secret *key;
 	int64_t requested_us; /* monotonic */
 	int64_t due_us;       /* monotonic; when it is time for a new one */
 };
@@ -49,15 +52,25 @@ void token_free(struct token *t)
 	http_call_free(t->call);
 	timer_free(t->retry);
 	secret_free(t->secret);
+	secret_free(t->previous);
+	secret_free(t->key);
 	free(t);
+}
+
+/* Retires the token; `next` takes its place. */
+static void replace(struct token *t, struct secret *next)
+{
+	if (t->secret != NULL) {
+		secret_free(t->previous);
+		t->previous = t->secret;
+	}
+	t->secret = next;
 }
 
 const struct secret *token_current(struct token *t)
 {
-	if (t->secret != NULL && clock_mono_us() >= t->due_us) {
-		secret_free(t->secret);
-		t->secret = NULL;
-	}
+	if (t->secret != NULL && clock_mono_us() >= t->due_us)
+		replace(t, NULL);
 	return t->secret;
 }
 
@@ -126,10 +139,20 @@ static void take(struct token *t, struct secret *secret)
 	const struct config_token *config = &t->feed->token;
 	int64_t life = token_life(
 		secret_reveal(secret), config->lifetime_us, clock_wall_us() / 1000000);
+	int64_t due_us = t->requested_us + (int64_t)((double)life * config->refresh);
+	struct err e;
 
-	secret_free(t->secret);
-	t->secret = secret;
-	t->due_us = t->requested_us + (int64_t)((double)life * config->refresh);
+	replace(t, secret);
+	/* One that is over already is of no use, and asking again at once would never end. */
+	if (clock_mono_us() >= due_us) {
+		replace(t, NULL);
+		(void)err_set(&e, ERR_DENIED,
+			"its token lives for %lld s and was over when it came; are both clocks right?",
+			(long long)(life / 1000000));
+		fail(t, &e);
+		return;
+	}
+	t->due_us = due_us;
 	t->backoff.failures = 0;
 	log_line(LOG_INFO, "token fetched", log_text("feed", t->feed->name),
 		log_int("bytes", (int64_t)secret_reveal(secret).len),
@@ -181,6 +204,8 @@ static void fetch(void *arg)
 
 	t->requested_us = clock_mono_us();
 	if (config_api_key(&t->feed->token, &key, &e)) {
+		secret_free(t->key);
+		t->key = key;
 		struct http_request request = {
 			.url = t->feed->token.url_text,
 			.user = key,
@@ -195,7 +220,6 @@ static void fetch(void *arg)
 	} else {
 		fail(t, &e);
 	}
-	secret_free(key);
 }
 
 void token_fetch(struct token *t)
@@ -208,8 +232,7 @@ void token_refuse(struct token *t)
 {
 	int64_t delay;
 
-	secret_free(t->secret);
-	t->secret = NULL;
+	replace(t, NULL);
 	if (t->refusals.failures++ == 0)
 		return;
 	delay = backoff_after_failure(&t->refusals, BACKOFF_MAX_US, backoff_random());

@@ -51,13 +51,20 @@ static bool check_header_bytes(
 bool db_check_header(const char *path, struct err *e)
 {
 	unsigned char header[HEADER_SIZE];
+	struct stat st;
 	ssize_t len;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would wait for a writer */
 
 	if (fd < 0 && errno == ENOENT)
 		return true;
 	if (fd < 0)
 		return err_set(e, ERR_STORE, "cannot open '%s': %s", path, strerror(errno));
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		(void)close(fd);
+		return err_set(e, ERR_STORE,
+			"'%s' is not a recording: it is not a regular file; name another file",
+			path);
+	}
 	len = read(fd, header, sizeof(header));
 	if (len < 0)
 		(void)err_set(e, ERR_STORE, "cannot read '%s': %s", path, strerror(errno));

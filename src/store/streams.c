@@ -25,6 +25,7 @@ struct streams {
 	struct map map;
 	struct stream *dirty;
 	int64_t rows;
+	size_t name_bytes;
 };
 
 struct stream_key {
@@ -60,6 +61,7 @@ static void forget(struct streams *s)
 		free(s->map.slots[i].item);
 	map_release(&s->map);
 	s->dirty = NULL;
+	s->name_bytes = 0;
 }
 
 void streams_free(struct streams *s)
@@ -176,6 +178,7 @@ bool streams_get(struct streams *s, int64_t feed_id, struct slice path, struct s
 		free(stream);
 		return err_set(e, ERR_NOMEM, "out of memory");
 	}
+	s->name_bytes += path.len + params.len;
 	*out = stream;
 	return true;
 }
@@ -253,7 +256,7 @@ bool streams_flush(struct streams *s, struct err *e)
 
 void streams_trim(struct streams *s)
 {
-	if (s->map.count > STREAMS_MAX)
+	if (s->map.count > STREAMS_MAX || s->name_bytes > STREAMS_BYTES_MAX)
 		forget(s);
 }
 

@@ -3,7 +3,7 @@
  *
  * Maps (feed, path, params) to the row of `stream`, and holds what an insert needs to know: the newest
  * timestamp and its last seq (an event that is newer needs no look-up) and the counters. At most
- * STREAMS_MAX are held; beyond that all are forgotten and read again when met. After a failed commit the
+ * STREAMS_MAX with STREAMS_BYTES_MAX are held; beyond that all are forgotten and read again when met. After a failed commit the
  * whole memory is dropped, because it may hold rows that the file does not.
  */
 #ifndef TAPEDECK_STORE_STREAMS_H
@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #define STREAMS_MAX 262144
+#define STREAMS_BYTES_MAX ((size_t)64 << 20) /* of their names; a peer chooses how long they are */
 
 struct sqlite3;
 
@@ -53,7 +54,7 @@ bool streams_place(struct streams *s, struct stream *stream, int64_t timestamp_u
 /* Writes the counters that have changed; to be called before the commit. */
 bool streams_flush(struct streams *s, struct err *e) MUST_CHECK;
 
-/* Forgets all streams if there are more than STREAMS_MAX; to be called after a commit. */
+/* Forgets all streams if there are too many; to be called after a commit. */
 void streams_trim(struct streams *s);
 
 /* Rows of `stream`. */

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 /* Big groups pay for an index page that a stream dirties only once. */
@@ -29,6 +30,7 @@ struct writer {
 	struct db_options db;
 	char *path;
 	int lock_fd;
+	struct stat identity; /* of the file that was opened */
 	int64_t run_id;
 	int64_t floor_us;
 	int64_t last_connection_id;
@@ -68,6 +70,9 @@ static bool open_recording(struct writer *w, struct err *e)
 	if (!db_check_header(w->path, e) || !lock_take(w->path, w->db.mode, &w->lock_fd, e) ||
 		!applier_open(&w->applier, &w->db, e))
 		return false;
+	if (stat(w->path, &w->identity) != 0)
+		return err_set(
+			e, ERR_STORE, "cannot find '%s' again: %s", w->path, strerror(errno));
 	if (!applier_number(w->applier, "SELECT max(connection_id) FROM connection",
 		    &w->last_connection_id, e) ||
 		!applier_number(w->applier,
@@ -207,6 +212,11 @@ static bool reopen(struct writer *w, bool *is_stored, struct err *e)
 {
 	int64_t last;
 
+	/* The batch number of another file would settle nothing. */
+	if (!writer_is_in_place(w))
+		return err_set(e, ERR_STORE,
+			"'%s' is not the file any more that was opened; put that one back",
+			w->path);
 	if (!applier_open(&w->applier, &w->db, e))
 		return false;
 	if (!applier_last_batch(w->applier, w->run_id, &last, e)) {
@@ -423,6 +433,14 @@ bool writer_is_full(struct writer *w)
 bool writer_has_room(struct writer *w)
 {
 	return bytes_held(w) <= w->limit / 2;
+}
+
+bool writer_is_in_place(const struct writer *w)
+{
+	struct stat st;
+
+	return stat(w->path, &st) == 0 && st.st_dev == w->identity.st_dev &&
+		st.st_ino == w->identity.st_ino;
 }
 
 void writer_get_stats(struct writer *w, struct writer_stats *out)

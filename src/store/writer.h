@@ -79,6 +79,10 @@ bool writer_is_full(struct writer *w);
 /* True when so much of it is free again that reading may go on. */
 bool writer_has_room(struct writer *w);
 
+/* False if the recording's file is no longer at its path: removed, or renamed, or another is there. What is
+ * stored then goes where nobody will look. */
+bool writer_is_in_place(const struct writer *w);
+
 void writer_get_stats(struct writer *w, struct writer_stats *out);
 
 /* Stores what is left, ends the run, joins the thread and frees everything; at most about `timeout_ms`.

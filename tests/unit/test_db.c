@@ -127,12 +127,19 @@ static void refuse(const char *path, const char *fragment)
 static void foreign_files_are_refused_and_untouched(void **state)
 {
 	struct sqlite3 *db = NULL;
+	struct err e;
 	char path[PATH_MAX];
 
 	(void)state;
 	(void)snprintf(path, sizeof(path), "%s", scratch_file(&scratch, "text.db"));
 	write_file(path, "this is a diary, not a database", 31);
 	refuse(path, "not an SQLite database");
+
+	(void)snprintf(path, sizeof(path), "%s", scratch_file(&scratch, "fifo.db"));
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_false(db_check_header(path, &e));
+	assert_non_null(strstr(e.text, "not a regular file"));
+	assert_false(db_check_header("/dev/null", &e));
 
 	(void)snprintf(path, sizeof(path), "%s", scratch_file(&scratch, "foreign.db"));
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);

@@ -7,8 +7,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "base/utf8.h"
 
+#include <fcntl.h>
 #include <jansson.h>
+#include <sys/stat.h>
 
 static struct scratch scratch;
 static char content[65536];
@@ -71,6 +74,51 @@ static void a_peer_cannot_flood_a_line(void **state)
 	assert_true(strlen(logged(LOG_TEXT, (struct slice){ flood, sizeof(flood) })) < 600);
 	memset(flood, '\n', sizeof(flood));
 	assert_true(strlen(logged(LOG_JSON, (struct slice){ flood, sizeof(flood) })) < 4000);
+}
+
+static void a_line_is_valid_utf8_and_keeps_its_direction(void **state)
+{
+	static const char nasty[] =
+		"\xff\xc3 \xc2\x9b \xe2\x80\xae \xe2\x81\xa6 \xc3\xa9 \xf0\x9f\x98\x80 \xe2\x80";
+
+	(void)state;
+	for (int format = LOG_TEXT; format <= LOG_JSON; format++) {
+		const char *line = logged((enum log_format)format, slice_of(nasty));
+
+		assert_true(utf8_valid(slice_of(line)));
+		assert_null(strstr(line, "\xc2\x9b"));
+		assert_null(strstr(line, "\xe2\x80\xae"));
+		assert_null(strstr(line, "\xe2\x81\xa6"));
+		assert_non_null(strstr(line, "\xc3\xa9 \xf0\x9f\x98\x80"));
+	}
+}
+
+/* A reader that has gone to lunch costs lines of the log, not the recording. */
+static void a_stuck_reader_is_not_waited_for(void **state)
+{
+	const char *fifo = scratch_file(&scratch, "fifo");
+	char bytes[65536];
+	struct err e;
+	ssize_t n;
+	int reader;
+
+	(void)state;
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	reader = open(fifo, O_RDONLY | O_NONBLOCK);
+	assert_true(reader >= 0);
+	assert_true(log_open(LOG_INFO, LOG_TEXT, fifo, &e));
+	for (int i = 0; i < 10000; i++)
+		log_line(LOG_INFO, "a line that nobody reads", log_int("n", i));
+	while ((n = read(reader, bytes, sizeof(bytes))) > 0)
+		continue;
+	log_line(LOG_INFO, "read again", log_int("n", 1));
+	n = read(reader, bytes, sizeof(bytes) - 1);
+	assert_true(n > 0);
+	bytes[n] = '\0';
+	assert_non_null(strstr(bytes, " lines were dropped)\n"));
+	assert_non_null(strstr(bytes, "read again"));
+	log_close();
+	(void)close(reader);
 }
 
 static void text_that_quotes_a_secret_is_withheld(void **state)
@@ -179,6 +227,8 @@ int main(void)
 		cmocka_unit_test(a_text_line_has_time_level_and_fields),
 		cmocka_unit_test(a_json_line_parses_and_keeps_the_values),
 		cmocka_unit_test(a_peer_cannot_flood_a_line),
+		cmocka_unit_test(a_line_is_valid_utf8_and_keeps_its_direction),
+		cmocka_unit_test(a_stuck_reader_is_not_waited_for),
 		cmocka_unit_test(text_that_quotes_a_secret_is_withheld),
 		cmocka_unit_test(a_short_secret_counts_as_a_whole),
 		cmocka_unit_test(a_log_file_that_cannot_be_opened_is_named),

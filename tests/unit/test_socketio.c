@@ -221,7 +221,7 @@ static void refusals_are_shown_to_a_person(void **state)
 		{ "", "no reason given" },
 		{ "{\"message\":", "{\\\"message\\\":" },
 		{ "\"\\ud800\"", "\\\"\\\\ud800\\\"" },
-		{ "\"\xff\"", "\\\"\xff\\\"" },
+		{ "\"\xff\"", "\\\"\\xff\\\"" },
 	};
 	char out[100];
 
