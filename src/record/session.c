@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CONNECT_TIMEOUT_MS 20000
 #define PHASE_TIMEOUT_US 20000000
 /* A server of generation 3 joins in the same breath as its open packet; longer it need not be waited for. */
 #define GREETING_US 200000
@@ -19,21 +18,6 @@
 #define PACKET_MAX ((size_t)1 << 20)
 #define DETAIL_MAX ERR_TEXT_MAX
 #define ERRORS_TOLD 20 /* of one connection, in the log */
-
-const char *const session_end_names[SESSION_ENDS] = {
-	[SESSION_UNREACHABLE] = "unreachable",
-	[SESSION_TCP_REFUSED] = "tcp_refused",
-	[SESSION_TLS] = "tls",
-	[SESSION_REFUSED] = "refused",
-	[SESSION_TOKEN] = "token",
-	[SESSION_PROTOCOL] = "protocol",
-	[SESSION_TIMEOUT] = "timeout",
-	[SESSION_HEARTBEAT] = "heartbeat",
-	[SESSION_SERVER_CLOSED] = "server_closed",
-	[SESSION_NETWORK] = "network",
-	[SESSION_OVERLOAD] = "overload",
-	[SESSION_STOPPED] = "stopped",
-};
 
 enum state { CONNECTING, OPENING, GREETING, JOINING, LIVE, LEAVING, CLOSING, CLOSED, STATES };
 
@@ -498,30 +482,6 @@ static void ws_message(void *arg, enum ws_result kind, const struct ws_message *
 	}
 }
 
-static enum session_end classify(const struct session *s, const struct ws_end *end)
-{
-	switch (end->kind) {
-	case WS_END_UNREACHED:
-		if (strstr(end->e.text, "SSL") != NULL ||
-			strstr(end->e.text, "certificate") != NULL)
-			return SESSION_TLS;
-		return end->e.code == ERR_CONNREFUSED ? SESSION_TCP_REFUSED : SESSION_UNREACHABLE;
-	case WS_END_REFUSED:
-		if (s->feed->has_token && (end->http_status == 401 || end->http_status == 403))
-			return SESSION_TOKEN;
-		if (end->e.code == ERR_TIMEOUT)
-			return SESSION_TIMEOUT;
-		return end->http_status != 0 ? SESSION_REFUSED : SESSION_PROTOCOL;
-	case WS_END_CLOSED:
-		return SESSION_SERVER_CLOSED;
-	case WS_END_LOST:
-		return SESSION_NETWORK;
-	case WS_END_PROTOCOL:
-		return SESSION_PROTOCOL;
-	}
-	abort(); /* there is no other kind */
-}
-
 static void ws_ended(void *arg, const struct ws_end *end)
 {
 	struct session *s = arg;
@@ -529,7 +489,7 @@ static void ws_ended(void *arg, const struct ws_end *end)
 	if (s->state == CLOSING)
 		finish(s, s->end, s->detail);
 	else
-		finish(s, classify(s, end), end->e.text);
+		finish(s, session_end_of(end, s->feed->has_token), end->e.text);
 }
 
 static const struct ws_client_events ws_events = { ws_opened, ws_arrived, ws_message, ws_ended };
@@ -652,35 +612,6 @@ static bool prepare(struct session *s, const struct secret *token, struct err *e
 	return true;
 }
 
-static bool connect_ws(struct session *s, const struct secret *token, struct err *e)
-{
-	struct ws_header headers[CONFIG_PAIRS_MAX];
-	struct buf target;
-	struct ws_client_options options = {
-		.url = &s->feed->url,
-		.target = &target,
-		.headers = headers,
-		.header_count = s->feed->n_headers,
-		.ca_file = s->feed->ca_file,
-		.proxy = s->feed->proxy,
-		.connect_timeout_ms = CONNECT_TIMEOUT_MS,
-	};
-	bool ok;
-
-	for (size_t i = 0; i < s->feed->n_headers; i++)
-		headers[i] = (struct ws_header){ slice_of(s->feed->headers[i].name),
-			slice_of(s->feed->headers[i].value) };
-	buf_init(&target, WS_HEADERS_MAX);
-	ok = handshake_target(s->feed, token, &target)
-		? ws_client_new(
-			  &s->ws, s->context.loop, s->context.transfers, &options, &ws_events, s, e)
-		: err_set(e, ERR_LIMIT, "the handshake's address is too long");
-	if (target.data != NULL)
-		explicit_bzero(target.data, target.cap);
-	buf_release(&target);
-	return ok;
-}
-
 bool session_new(struct session **out, const struct session_context *context, struct ingest *ingest,
 	const struct secret *token, const struct session_events *events, void *arg, struct err *e)
 {
@@ -700,7 +631,9 @@ bool session_new(struct session **out, const struct session_context *context, st
 	s->arrived_us = clock_mono_us();
 	buf_init(&s->auth, PACKET_MAX);
 	buf_init(&s->packet, PACKET_MAX);
-	if (!prepare(s, token, e) || !connect_ws(s, token, e) ||
+	if (!prepare(s, token, e) ||
+		!handshake_open(&s->ws, context->loop, context->transfers, s->feed, token,
+			&ws_events, s, e) ||
 		!batch_add_opened(
 			batch, s->connection_id, ingest->feed_id, clock_now(context->clock))) {
 		session_free(s);
