@@ -6,9 +6,6 @@
 #include "base/timestamp.h"
 #include "record/nearest.h"
 
-#include <assert.h>
-#include <stdio.h>
-
 #define NAME_MAX_BYTES ((size_t)1 << 20)
 #define SCRATCH_KEEP ((size_t)64 << 10)
 #define UNCONFIGURED_MAX 100 /* lines of the log, of a feed */
@@ -123,10 +120,9 @@ static bool read_path(
 	buf_reset(&in->path, SCRATCH_KEEP);
 	if (!json_string_decode(token, &in->path, e))
 		return e->code == ERR_NOMEM ? false : err_prefix(e, "unreadable path");
-	if (memchr(buf_slice(&in->path).ptr != NULL ? in->path.data : "", '\0', in->path.len) !=
-		NULL)
-		return err_set(e, ERR_INPUT, "the path holds a zero byte");
 	*path = in->path.len != 0 ? buf_slice(&in->path) : slice_of("");
+	if (memchr(path->ptr, '\0', path->len) != NULL)
+		return err_set(e, ERR_INPUT, "the path holds a zero byte");
 	return true;
 }
 

@@ -52,24 +52,29 @@ static void submit(struct recorder *r)
 	writer_submit(r->writer, clock_now(&r->clock));
 }
 
-static void pause_all(struct recorder *r, bool pause)
+/* At the disk's limit pauses come several times a second; one a minute, and its end, is news enough. */
+static void tell_pause(struct recorder *r)
 {
 	int64_t now = clock_mono_us();
+	struct log_field buffer = log_int("buffer_bytes", (int64_t)r->config->buffer_bytes);
 
+	if (!r->is_paused) {
+		log_line(r->is_pause_told ? LOG_DEBUG : LOG_INFO, "reading goes on", buffer);
+		return;
+	}
+	r->is_pause_told = r->pause_told_us != 0 && now - r->pause_told_us < PAUSE_TOLD_US;
+	if (!r->is_pause_told)
+		r->pause_told_us = now;
+	log_line(r->is_pause_told ? LOG_DEBUG : LOG_WARN,
+		"the disk is slower than the feeds: reading stops until it has caught up", buffer);
+}
+
+static void pause_all(struct recorder *r, bool pause)
+{
 	if (r->is_paused == pause)
 		return;
 	r->is_paused = pause;
-	/* At the disk's limit this comes several times a second; once a minute is news enough. */
-	if (pause)
-		r->is_pause_told = r->pause_told_us != 0 && now - r->pause_told_us < PAUSE_TOLD_US;
-	if (pause && !r->is_pause_told)
-		r->pause_told_us = now;
-	log_line(r->is_pause_told ? LOG_DEBUG
-			: pause   ? LOG_WARN
-				  : LOG_INFO,
-		pause ? "the disk is slower than the feeds: reading stops until it has caught up"
-		      : "reading goes on",
-		log_int("buffer_bytes", (int64_t)r->config->buffer_bytes));
+	tell_pause(r);
 	for (size_t i = 0; i < r->config->n_feeds; i++)
 		feed_pause(r->feeds[i], pause);
 	if (pause)

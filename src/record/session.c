@@ -16,7 +16,6 @@
 #define GREETING_US 200000
 #define LEAVE_TIMEOUT_US 2000000
 #define PACKET_MAX ((size_t)1 << 20)
-#define DETAIL_MAX ERR_TEXT_MAX
 #define ERRORS_TOLD 20 /* of one connection, in the log */
 
 enum state { CONNECTING, OPENING, GREETING, JOINING, LIVE, LEAVING, CLOSING, CLOSED, STATES };
@@ -65,7 +64,7 @@ struct session {
 	bool has_asked; /* to join the namespace */
 	bool is_paused;
 	enum session_end end; /* why CLOSING */
-	char detail[DETAIL_MAX];
+	char detail[ERR_TEXT_MAX];
 };
 
 static void move(struct session *s, enum state to)

@@ -17,7 +17,7 @@
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 2000
 #define REPEAT_LOG_US 60000000
-#define CACHE_MAX_KIB (16 * 1024)
+#define CACHE_MAX ((size_t)16 * 1024 * 1024)
 
 struct item {
 	struct item *next;
@@ -91,6 +91,11 @@ static bool open_recording(struct writer *w, struct err *e)
 	return true;
 }
 
+static size_t smaller(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
 static void init_locks(struct writer *w)
 {
 	pthread_condattr_t attr;
@@ -124,11 +129,10 @@ bool writer_open(struct writer **out, const struct writer_options *o, struct err
 	w->lock_fd = -1;
 	w->tail = &w->head;
 	w->path = strdup(o->path);
-	cache = o->buffer_bytes / 4 < (size_t)CACHE_MAX_KIB * 1024 ? o->buffer_bytes / 4
-								   : (size_t)CACHE_MAX_KIB * 1024;
+	cache = smaller(o->buffer_bytes / 4, CACHE_MAX);
 	w->limit = o->buffer_bytes - cache;
 	/* One batch fills while another is being stored. */
-	w->large = w->limit / 2 < BATCH_LARGE ? w->limit / 2 : BATCH_LARGE;
+	w->large = smaller(w->limit / 2, BATCH_LARGE);
 	w->db = (struct db_options){ .path = w->path,
 		.may_create = true,
 		.mode = o->mode,
@@ -322,11 +326,11 @@ static void *writer_main(void *arg)
 {
 	struct writer *w = arg;
 	struct item *item;
+	bool is_stored = true;
 
 	(void)pthread_mutex_lock(&w->lock);
 	while ((item = take(w)) != NULL) {
 		int64_t began = clock_mono_us();
-		bool is_stored;
 
 		(void)pthread_mutex_unlock(&w->lock);
 		is_stored = store(w, item);
@@ -342,7 +346,8 @@ static void *writer_main(void *arg)
 		(void)pthread_mutex_lock(&w->lock);
 	}
 	(void)pthread_mutex_unlock(&w->lock);
-	end_run(w);
+	if (is_stored) /* else the run did not end as it should, and must not look so */
+		end_run(w);
 	(void)pthread_mutex_lock(&w->lock);
 	w->is_done = true;
 	(void)pthread_cond_broadcast(&w->changed);
