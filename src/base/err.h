@@ -19,7 +19,8 @@ enum err_code {
 	ERR_CONFIG,      /* the configuration or the command line is wrong */
 	ERR_INPUT,       /* bytes from outside are not what the grammar asks for */
 	ERR_LIMIT,       /* a named limit was reached */
-	ERR_NETWORK,     /* name lookup, TCP, TLS or a proxy failed, or the connection was cut */
+	ERR_NETWORK,     /* name lookup, TCP or a proxy failed, or the connection was cut */
+	ERR_TLS,         /* the certificate or the TLS handshake is bad */
 	ERR_CONNREFUSED, /* the address refuses TCP */
 	ERR_TIMEOUT,     /* the peer took too long */
 	ERR_PROTOCOL,    /* the peer breaks its protocol, or speaks another */

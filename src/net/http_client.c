@@ -14,8 +14,15 @@ struct http_call {
 	struct loop_reap reap;
 	struct loop *loop;
 	struct transfers *transfers;
+	struct curl_slist *headers;
+	struct cookies *cookies;
+	const struct url *address;
 	struct buf body;
+	size_t head_bytes;
 	int redirects;
+	bool follows;
+	bool is_once;
+	bool is_sent;
 	bool is_too_large;
 	void (*done)(void *arg, const struct http_answer *);
 	void *arg;
@@ -29,6 +36,47 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *arg)
 		return size * count;
 	c->is_too_large = true;
 	return 0;
+}
+
+/* Hands a Set-Cookie header to the feed's cookies. */
+static void take_cookie(struct http_call *c, struct slice line)
+{
+	static const char name[] = "set-cookie:";
+
+	if (c->cookies != NULL && line.len > strlen(name) &&
+		strncasecmp(line.ptr, name, strlen(name)) == 0)
+		cookies_take(c->cookies, c->address,
+			ws_header_trim((struct slice){
+				line.ptr + strlen(name), line.len - strlen(name) }));
+}
+
+/* libcurl keeps every header of an answer; endless ones must not fill the memory. */
+static size_t take_header(char *bytes, size_t size, size_t count, void *arg)
+{
+	struct http_call *c = arg;
+	struct slice line = { bytes, size * count };
+
+	while (line.len != 0 && strchr("\r\n", line.ptr[line.len - 1]) != NULL)
+		line.len--;
+	take_cookie(c, line);
+	c->head_bytes += size * count;
+	c->is_too_large = c->is_too_large || c->head_bytes > HTTP_HEAD_MAX;
+	return c->is_too_large ? 0 : size * count;
+}
+
+/* Called before a request is sent, and again before libcurl repeats it on another connection. */
+static int allow_sending(
+	void *arg, char *to_address, char *from_address, int to_port, int from_port)
+{
+	struct http_call *c = arg;
+	bool again = c->is_sent;
+
+	(void)to_address;
+	(void)from_address;
+	(void)to_port;
+	(void)from_port;
+	c->is_sent = true;
+	return again && c->is_once ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 /* True if two URLs have the same scheme, host and port. */
@@ -96,6 +144,7 @@ static bool follow(struct http_call *c, struct http_answer *answer)
 		return false;
 	}
 	buf_reset(&c->body, 0);
+	c->head_bytes = 0;
 	/* To be added again a handle must first leave the multi; its settings stay. */
 	transfer_pause(c->transfers, &c->transfer);
 	return curl_easy_setopt(easy, CURLOPT_URL, there) == CURLE_OK &&
@@ -110,28 +159,96 @@ static void transfer_done(struct transfer *t, CURLcode code)
 
 	(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (c->is_too_large) {
+		(void)err_set(&answer.e, ERR_LIMIT,
+			"its answer is larger than %zu bytes, or its headers than %zu", c->body.max,
+			HTTP_HEAD_MAX);
+	} else if (code == CURLE_ABORTED_BY_CALLBACK) {
 		(void)err_set(
-			&answer.e, ERR_LIMIT, "its answer is larger than %zu bytes", HTTP_BODY_MAX);
+			&answer.e, ERR_NETWORK, "the connection was closed without an answer");
 	} else if (code != CURLE_OK) {
 		(void)transfer_error(t, code, &answer.e);
 	} else {
 		answer.status = (int)status;
-		if (status >= 300 && status < 400 && follow(c, &answer))
+		if (c->follows && status >= 300 && status < 400 && follow(c, &answer))
 			return;
 		answer.body = buf_slice(&c->body);
 	}
 	c->done(c->arg, &answer);
 }
 
+static bool add_header(struct http_call *c, struct slice name, struct slice value)
+{
+	struct curl_slist *longer = NULL;
+	struct buf line;
+
+	buf_init(&line, WS_HEADERS_MAX);
+	if (buf_append_slice(&line, name) && buf_append_str(&line, ": ") &&
+		buf_append_slice(&line, value) && buf_append_char(&line, '\0'))
+		longer = curl_slist_append(c->headers, line.data);
+	buf_release(&line);
+	if (longer != NULL)
+		c->headers = longer;
+	return longer != NULL;
+}
+
+/* The path of a URL. */
+static struct slice path_of(const char *url)
+{
+	const char *host = strstr(url, "://");
+	const char *path = host != NULL ? strchr(host + 3, '/') : NULL;
+
+	return slice_of(path != NULL ? path : "/");
+}
+
+static bool add_cookies(struct http_call *c, const struct http_request *request)
+{
+	struct buf value;
+	bool ok;
+
+	if (c->cookies == NULL)
+		return true;
+	buf_init(&value, COOKIES_HEADER_MAX);
+	ok = cookies_header(c->cookies, c->address, path_of(request->url), &value) &&
+		(value.len == 0 || add_header(c, slice_of("Cookie"), buf_slice(&value)));
+	buf_release(&value);
+	return ok;
+}
+
+static bool set_headers(struct http_call *c, const struct http_request *request)
+{
+	bool ok = add_cookies(c, request);
+
+	if (ok && request->content_type != NULL)
+		ok = add_header(c, slice_of("Content-Type"), slice_of(request->content_type));
+	for (size_t i = 0; ok && i < request->header_count; i++)
+		ok = add_header(c, request->headers[i].name, request->headers[i].value);
+	return ok && curl_easy_setopt(c->transfer.easy, CURLOPT_HTTPHEADER, c->headers) == CURLE_OK;
+}
+
+static bool set_body(struct http_call *c, const struct http_request *request)
+{
+	CURL *easy = c->transfer.easy;
+
+	if (request->method == HTTP_GET)
+		return curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L) == CURLE_OK;
+	return curl_easy_setopt(easy, CURLOPT_POST, 1L) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+			(curl_off_t)request->body.len) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS,
+			request->body.len != 0 ? request->body.ptr : "") == CURLE_OK;
+}
+
 static bool set_options(struct http_call *c, const struct http_request *request)
 {
 	CURL *easy = c->transfer.easy;
-	bool ok = curl_easy_setopt(easy, CURLOPT_POST, 1L) == CURLE_OK &&
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "") == CURLE_OK &&
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, 0L) == CURLE_OK &&
+	bool ok = set_body(c, request) && set_headers(c, request) &&
 		curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms) == CURLE_OK &&
 		curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK &&
 		curl_easy_setopt(easy, CURLOPT_WRITEDATA, c) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_HEADERDATA, c) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, allow_sending) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_PREREQDATA, c) == CURLE_OK &&
 		curl_easy_setopt(easy, CURLOPT_USERAGENT, "tapedeckd/" TAPEDECK_VERSION) ==
 			CURLE_OK;
 
@@ -140,10 +257,12 @@ static bool set_options(struct http_call *c, const struct http_request *request)
 			curl_easy_setopt(easy, CURLOPT_USERNAME,
 				secret_reveal(request->user).ptr) == CURLE_OK &&
 			curl_easy_setopt(easy, CURLOPT_PASSWORD, "") == CURLE_OK;
+	if (ok && request->takes_gzip)
+		ok = curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip") == CURLE_OK;
 	return ok;
 }
 
-bool http_post(struct http_call **out, struct loop *l, struct transfers *ts,
+bool http_send(struct http_call **out, struct loop *l, struct transfers *ts,
 	const struct http_request *request, void (*done)(void *arg, const struct http_answer *),
 	void *arg, struct err *e)
 {
@@ -156,7 +275,11 @@ bool http_post(struct http_call **out, struct loop *l, struct transfers *ts,
 	c->transfer.done = transfer_done;
 	c->done = done;
 	c->arg = arg;
-	buf_init(&c->body, HTTP_BODY_MAX);
+	c->follows = request->follows;
+	c->is_once = request->is_once;
+	c->cookies = request->cookies;
+	c->address = request->address;
+	buf_init(&c->body, request->body_max != 0 ? request->body_max : HTTP_BODY_MAX);
 	if (!transfer_init(&c->transfer, request->url, request->ca_file, request->proxy,
 		    CONNECT_TIMEOUT_MS, e)) {
 		free(c);
@@ -179,6 +302,7 @@ static void destroy(struct loop_reap *reap)
 	struct http_call *c = (struct http_call *)(void *)((char *)reap -
 		offsetof(struct http_call, reap));
 
+	curl_slist_free_all(c->headers);
 	/* The body may hold a token. */
 	if (c->body.data != NULL)
 		explicit_bzero(c->body.data, c->body.cap);

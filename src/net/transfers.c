@@ -170,7 +170,7 @@ bool transfer_init(struct transfer *t, const char *url, const char *ca_file, con
 
 	t->easy = curl_easy_init();
 	if (t->easy == NULL)
-		return err_set(e, ERR_NOMEM, "cannot connect to '%s': out of memory", url);
+		return err_set(e, ERR_NOMEM, "cannot connect: out of memory");
 	ok = curl_easy_setopt(t->easy, CURLOPT_URL, url) == CURLE_OK &&
 		curl_easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
 		curl_easy_setopt(t->easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1) ==
@@ -191,7 +191,7 @@ bool transfer_init(struct transfer *t, const char *url, const char *ca_file, con
 		return true;
 	curl_easy_cleanup(t->easy);
 	t->easy = NULL;
-	return err_set(e, ERR_NOMEM, "cannot connect to '%s': libcurl refuses the settings", url);
+	return err_set(e, ERR_NOMEM, "cannot connect: libcurl refuses the settings");
 }
 
 bool transfer_add(struct transfers *ts, struct transfer *t, struct err *e)
@@ -229,13 +229,37 @@ void transfer_remove(struct transfers *ts, struct transfer *t)
 	t->is_running = false;
 }
 
+/* What a failure is to whoever must react to it. */
+static enum err_code error_code(CURLcode code)
+{
+	switch (code) {
+	case CURLE_OPERATION_TIMEDOUT:
+		return ERR_TIMEOUT;
+	case CURLE_COULDNT_CONNECT:
+		return ERR_CONNREFUSED;
+	case CURLE_OUT_OF_MEMORY:
+		return ERR_NOMEM;
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_SSL_ENGINE_NOTFOUND:
+	case CURLE_SSL_ENGINE_SETFAILED:
+	case CURLE_SSL_ENGINE_INITFAILED:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CIPHER:
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_CRL_BADFILE:
+	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+	case CURLE_SSL_INVALIDCERTSTATUS:
+	case CURLE_SSL_CLIENTCERT:
+		return ERR_TLS;
+	default:
+		return ERR_NETWORK;
+	}
+}
+
 bool transfer_error(const struct transfer *t, CURLcode code, struct err *e)
 {
-	enum err_code kind = ERR_NETWORK;
-
-	if (code == CURLE_OPERATION_TIMEDOUT)
-		kind = ERR_TIMEOUT;
-	else if (code == CURLE_COULDNT_CONNECT)
-		kind = ERR_CONNREFUSED;
-	return err_set(e, kind, "%s", t->error[0] != '\0' ? t->error : curl_easy_strerror(code));
+	return err_set(e, error_code(code), "%s",
+		t->error[0] != '\0' ? t->error : curl_easy_strerror(code));
 }

@@ -1,6 +1,7 @@
 #include "net/ws_client.h"
 
 #include "base/log.h"
+#include "net/outbox.h"
 
 #include <assert.h>
 #include <event2/event.h>
@@ -9,9 +10,8 @@
 
 #define READ_SIZE ((size_t)64 * 1024)
 #define READ_BUDGET ((size_t)256 * 1024)
+#define DEFLATE_BUDGET ((size_t)16 * 1024) /* inflates to 16 MiB at the worst */
 #define CLOSE_TIMEOUT_US 1000000
-#define CHUNK_SIZE ((size_t)16 * 1024)
-#define OUT_KEEP ((size_t)64 * 1024)
 
 enum state { CONNECTING, UPGRADING, OPEN, CLOSING, ENDED };
 
@@ -31,16 +31,12 @@ struct ws_client {
 	char key[WS_KEY_SIZE];
 	int64_t timeout_us;
 	struct buf head; /* the server's handshake answer, while it is not complete */
-	struct buf out;  /* what waits to be sent, from `taken` on */
-	size_t taken;
-	/* What is being sent. After CURLE_AGAIN a TLS connection must be given the same bytes at the
-	 * same address again, so they lie where nothing moves them. */
-	char chunk[CHUNK_SIZE];
-	size_t chunk_len;
-	size_t chunk_sent;
+	struct outbox out;
 	bool is_paused;
 	bool is_freed;
-	bool is_answered; /* the peer's close frame has come */
+	bool offers_deflate;
+	bool is_compressed;
+	bool was_open;
 };
 
 static void destroy(struct loop_reap *reap)
@@ -50,20 +46,8 @@ static void destroy(struct loop_reap *reap)
 
 	ws_decoder_free(c->decoder);
 	buf_release(&c->head);
-	buf_release(&c->out);
+	outbox_release(&c->out);
 	free(c);
-}
-
-/* Wipes what was sent or will not be: the request holds the token. */
-static void wipe_out(struct ws_client *c)
-{
-	if (c->out.data != NULL)
-		explicit_bzero(c->out.data, c->out.cap);
-	explicit_bzero(c->chunk, sizeof(c->chunk));
-	c->out.len = 0;
-	c->taken = 0;
-	c->chunk_len = 0;
-	c->chunk_sent = 0;
 }
 
 /* Lets go of socket, timer and handle; in this order, as the number of a closed socket is soon reused. */
@@ -78,7 +62,7 @@ static void detach(struct ws_client *c)
 	timer_free(c->timeout);
 	c->timeout = NULL;
 	transfer_remove(c->transfers, &c->transfer);
-	wipe_out(c);
+	outbox_wipe(&c->out);
 	c->state = ENDED;
 }
 
@@ -109,63 +93,58 @@ static void end_with(
 	end(c, &e);
 }
 
+/* The server hung up where its answer to the handshake was due. */
+static void end_unanswered(struct ws_client *c)
+{
+	struct ws_end e = {
+		.kind = WS_END_REFUSED, .is_mute = c->head.len == 0, .close_code = WS_CLOSE_NONE
+	};
+
+	(void)err_set(&e.e, ERR_PROTOCOL,
+		"the server closed the connection instead of answering the WebSocket handshake");
+	end(c, &e);
+}
+
 /* The stream is over or broken. */
 static void end_lost(struct ws_client *c, const char *why)
 {
 	if (c->state == CLOSING)
 		end_with(c, WS_END_CLOSED, ERR_NETWORK, "closed");
 	else if (c->state == UPGRADING)
-		end_with(c, WS_END_REFUSED, ERR_PROTOCOL,
-			"the server closed the connection instead of answering the WebSocket handshake");
+		end_unanswered(c);
 	else
 		end_with(c, WS_END_LOST, ERR_NETWORK, why);
-}
-
-/* Fills the chunk from the queue; false if there is nothing to send. */
-static bool next_chunk(struct ws_client *c)
-{
-	size_t n = c->out.len - c->taken < CHUNK_SIZE ? c->out.len - c->taken : CHUNK_SIZE;
-
-	if (n == 0)
-		return false;
-	memcpy(c->chunk, c->out.data + c->taken, n);
-	explicit_bzero(c->out.data + c->taken, n);
-	c->chunk_len = n;
-	c->chunk_sent = 0;
-	c->taken += n;
-	if (c->taken == c->out.len) {
-		buf_reset(&c->out, OUT_KEEP);
-		c->taken = 0;
-	} else if (c->taken > c->out.len / 2) {
-		buf_consume(&c->out, c->taken);
-		c->taken = 0;
-	}
-	return true;
 }
 
 /* Sends as much as the socket takes. */
 static void flush(struct ws_client *c)
 {
-	while (c->chunk_sent < c->chunk_len || next_chunk(c)) {
-		size_t n = 0;
-		CURLcode code = curl_easy_send(c->transfer.easy, c->chunk + c->chunk_sent,
-			c->chunk_len - c->chunk_sent, &n);
-
-		if (code == CURLE_AGAIN) {
-			(void)event_add(c->writable, NULL);
-			return;
-		}
-		if (code != CURLE_OK) {
-			end_lost(c, "the connection broke while sending");
-			return;
-		}
-		c->chunk_sent += n;
+	switch (outbox_send(&c->out, c->transfer.easy)) {
+	case OUTBOX_EMPTY:
+		break;
+	case OUTBOX_BLOCKED:
+		(void)event_add(c->writable, NULL);
+		break;
+	case OUTBOX_BROKEN:
+		end_lost(c, "the connection broke while sending");
+		break;
 	}
 }
 
 size_t ws_client_pending(const struct ws_client *c)
 {
-	return c->out.len - c->taken + c->chunk_len - c->chunk_sent;
+	return outbox_pending(&c->out);
+}
+
+bool ws_client_is_compressed(const struct ws_client *c)
+{
+	return c->is_compressed;
+}
+
+void ws_client_set_events(struct ws_client *c, const struct ws_client_events *events, void *arg)
+{
+	c->events = events;
+	c->arg = arg;
 }
 
 static void writable_ready(evutil_socket_t fd, short what, void *arg)
@@ -183,7 +162,7 @@ static void flush_soon(struct ws_client *c)
 
 bool ws_client_send(struct ws_client *c, enum ws_opcode opcode, struct slice payload)
 {
-	if (c->state != OPEN || !ws_encode(&c->out, WS_CLIENT, opcode, payload))
+	if (c->state != OPEN || !ws_encode(&c->out.queue, WS_CLIENT, opcode, payload))
 		return false;
 	flush_soon(c);
 	return true;
@@ -193,10 +172,11 @@ void ws_client_close(struct ws_client *c, uint16_t code)
 {
 	if (c->state == CLOSING || c->state == ENDED)
 		return;
-	if (c->state == OPEN && ws_encode_close(&c->out, WS_CLIENT, code, (struct slice){ 0 }))
+	if (c->state == OPEN &&
+		ws_encode_close(&c->out.queue, WS_CLIENT, code, (struct slice){ 0 }))
 		flush_soon(c);
 	c->state = CLOSING;
-	timer_start(c->timeout, c->decoder != NULL ? CLOSE_TIMEOUT_US : 0);
+	timer_start(c->timeout, c->was_open ? CLOSE_TIMEOUT_US : 0);
 }
 
 void ws_client_pause(struct ws_client *c, bool pause)
@@ -221,7 +201,7 @@ static void take_close(struct ws_client *c, const struct ws_message *m)
 	char reason[128];
 
 	if (c->state == OPEN &&
-		ws_encode_close(&c->out, WS_CLIENT, m->close_code, (struct slice){ 0 }))
+		ws_encode_close(&c->out.queue, WS_CLIENT, m->close_code, (struct slice){ 0 }))
 		flush(c);
 	if (m->close_code == WS_CLOSE_NONE)
 		(void)err_set(&e.e, ERR_NETWORK, "the server closed the WebSocket");
@@ -239,9 +219,9 @@ static void take_bad(struct ws_client *c, const struct ws_message *m, const stru
 	if (c->state == ENDED)
 		return;
 	if (c->state == OPEN &&
-		ws_encode_close(&c->out, WS_CLIENT, m->close_code, (struct slice){ 0 }))
+		ws_encode_close(&c->out.queue, WS_CLIENT, m->close_code, (struct slice){ 0 }))
 		flush(c);
-	end_with(c, WS_END_PROTOCOL, ERR_PROTOCOL, why->text);
+	end_with(c, WS_END_PROTOCOL, why->code, why->text);
 }
 
 /* Hands out what the decoder makes of the bytes. */
@@ -296,9 +276,43 @@ static void refuse(
 	end(c, &e);
 }
 
+/* Hands out the cookies of the answer; false if a callback has ended or closed the connection. */
+static bool hand_out_cookies(struct ws_client *c, struct slice headers)
+{
+	struct slice value;
+
+	while (c->events->set_cookie != NULL && ws_header_find(&headers, "Set-Cookie", &value)) {
+		c->events->set_cookie(c->arg, value);
+		if (c->state != UPGRADING)
+			return false;
+	}
+	return true;
+}
+
+/* The answer is good: frames follow, the first of which may have come with it, `used` bytes on. */
+static void open_stream(struct ws_client *c, const struct ws_response *response, size_t used)
+{
+	c->is_compressed = response->deflate.is_agreed;
+	if (c->is_compressed && !ws_decoder_inflate(c->decoder, &response->deflate)) {
+		end_with(c, WS_END_LOST, ERR_NOMEM, "out of memory");
+		return;
+	}
+	c->state = OPEN;
+	c->was_open = true;
+	timer_stop(c->timeout);
+	c->events->opened(c->arg);
+	if (c->state == ENDED)
+		return;
+	c->events->arrived(c->arg);
+	feed(c, (struct slice){ c->head.data + used, c->head.len - used });
+	buf_release(&c->head);
+}
+
 static void take_head(struct ws_client *c, struct slice in)
 {
+	const struct ws_request asked = { .key = c->key, .offers_deflate = c->offers_deflate };
 	struct ws_response response = { 0 };
+	enum ws_handshake_result result;
 	struct err e;
 	size_t used = 0;
 
@@ -307,41 +321,41 @@ static void take_head(struct ws_client *c, struct slice in)
 			"the answer to the WebSocket handshake has endless headers");
 		return;
 	}
-	switch (ws_response_parse(buf_slice(&c->head), &used, c->key, &response, &e)) {
-	case WS_HS_MORE:
+	result = ws_response_parse(buf_slice(&c->head), &used, &asked, &response, &e);
+	if (result == WS_HS_MORE || !hand_out_cookies(c, response.headers))
 		return;
-	case WS_HS_BAD:
+	if (result == WS_HS_BAD)
 		refuse(c, &response, used, &e);
-		return;
-	case WS_HS_DONE:
-		break;
-	}
-	c->state = OPEN;
-	timer_stop(c->timeout);
-	c->events->opened(c->arg);
-	c->events->arrived(c->arg);
-	/* The first frames may have come with the answer. */
-	feed(c, (struct slice){ c->head.data + used, c->head.len - used });
-	buf_release(&c->head);
+	else
+		open_stream(c, &response, used);
+}
+
+/* Not where the connection was closed during its handshake: what comes is no frame. */
+static bool is_reading(const struct ws_client *c)
+{
+	return !c->is_paused &&
+		(c->state == UPGRADING || c->state == OPEN || (c->state == CLOSING && c->was_open));
 }
 
 static void readable_ready(evutil_socket_t fd, short what, void *arg)
 {
 	struct ws_client *c = arg;
 	char bytes[READ_SIZE];
+	size_t size = c->offers_deflate ? DEFLATE_BUDGET : READ_SIZE;
+	size_t budget = c->offers_deflate ? DEFLATE_BUDGET : READ_BUDGET;
 	size_t total = 0;
 
 	(void)fd;
 	(void)what;
-	while (c->state != ENDED && !c->is_paused) {
+	while (is_reading(c)) {
 		size_t n = 0;
 		CURLcode code;
 
-		if (total >= READ_BUDGET) {
+		if (total >= budget) {
 			event_active(c->readable, EV_READ, 0);
 			return;
 		}
-		code = curl_easy_recv(c->transfer.easy, bytes, sizeof(bytes), &n);
+		code = curl_easy_recv(c->transfer.easy, bytes, size, &n);
 		if (code == CURLE_AGAIN)
 			return;
 		if (code != CURLE_OK || n == 0) {
@@ -404,7 +418,11 @@ static void connected(struct transfer *t, CURLcode code)
 	if (c->state == CLOSING)
 		return;
 	if (code != CURLE_OK) {
+		long answer = 0;
+
 		(void)transfer_error(t, code, &e.e);
+		(void)curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &answer);
+		e.proxy_status = answer / 100 == 2 ? 0 : (int)answer;
 		end(c, &e);
 	} else if (!begin_upgrade(c)) {
 		end_with(c, WS_END_UNREACHED, ERR_NOMEM, "out of memory");
@@ -423,10 +441,12 @@ static bool prepare_request(struct ws_client *c, const struct ws_client_options 
 		(void)err_set(
 			e, ERR_NOMEM, "cannot prepare the WebSocket handshake: out of memory");
 	else
-		ok = ws_request(&c->out,
+		ok = ws_request(&c->out.queue,
 			&(struct ws_request){ .target = buf_slice(o->target),
 				.host = buf_slice(&host),
 				.key = c->key,
+				.cookie = o->cookie,
+				.offers_deflate = o->compression,
 				.headers = o->headers,
 				.header_count = o->header_count },
 			e);
@@ -463,9 +483,10 @@ bool ws_client_new(struct ws_client **out, struct loop *l, struct transfers *ts,
 	c->url = *o->url;
 	c->events = events;
 	c->arg = arg;
+	c->offers_deflate = o->compression;
 	c->timeout_us = o->connect_timeout_ms * 1000;
 	buf_init(&c->head, WS_HEADERS_MAX + READ_SIZE);
-	buf_init(&c->out, WS_CLIENT_OUT_MAX);
+	outbox_init(&c->out, WS_CLIENT_OUT_MAX);
 	c->timeout = timer_new(l, timed_out, c);
 	if (c->timeout == NULL)
 		(void)err_set(e, ERR_NOMEM, "cannot connect: out of memory");

@@ -27,12 +27,7 @@ const char *eio_type_name(enum eio_type type)
 	return type_names[type];
 }
 
-static struct slice without_first(struct slice s)
-{
-	return (struct slice){ s.ptr + 1, s.len - 1 };
-}
-
-static bool decode_text(struct slice message, struct eio_packet *out, struct err *e)
+bool eio_text_decode(struct slice message, struct eio_packet *out, struct err *e)
 {
 	char text[PEER_TEXT_SIZE];
 	unsigned type;
@@ -43,47 +38,18 @@ static bool decode_text(struct slice message, struct eio_packet *out, struct err
 	if (type >= TYPES)
 		return err_set(e, ERR_PROTOCOL, "no Engine.IO packet: \"%s\"",
 			log_peer_text(text, sizeof(text), message));
-	*out = (struct eio_packet){ (enum eio_type)type, false, without_first(message) };
+	*out = (struct eio_packet){ .type = (enum eio_type)type,
+		.data = { message.ptr + 1, message.len - 1 } };
 	return true;
 }
 
-bool eio_decode(
-	int revision, bool is_binary, struct slice message, struct eio_packet *out, struct err *e)
-{
-	unsigned type;
-
-	assert(revision == 3 || revision == 4);
-	if (!is_binary)
-		return decode_text(message, out, e);
-	if (revision == 4) {
-		*out = (struct eio_packet){ EIO_MESSAGE, true, message };
-		return true;
-	}
-	if (message.len == 0)
-		return err_set(e, ERR_PROTOCOL, "an empty binary Engine.IO packet");
-	type = (unsigned char)*message.ptr;
-	if (type >= TYPES)
-		return err_set(
-			e, ERR_PROTOCOL, "a binary Engine.IO packet of the unknown type %u", type);
-	*out = (struct eio_packet){ (enum eio_type)type, true, without_first(message) };
-	return true;
-}
-
-bool eio_encode(int revision, const struct eio_packet *packet, struct buf *out, bool *is_binary)
+bool eio_text_encode(const struct eio_packet *packet, struct buf *out)
 {
 	size_t before = out->len;
-	bool ok = true;
 
-	assert(revision == 3 || revision == 4);
-	assert(packet->type < TYPES);
-	*is_binary = packet->is_binary;
-	if (!packet->is_binary)
-		ok = buf_append_char(out, (char)('0' + (int)packet->type));
-	else if (revision == 3)
-		ok = buf_append_char(out, (char)packet->type);
-	else
-		assert(packet->type == EIO_MESSAGE);
-	if (ok && buf_append_slice(out, packet->data))
+	assert(packet->type < TYPES && !packet->is_binary);
+	if (buf_append_char(out, (char)('0' + (int)packet->type)) &&
+		buf_append_slice(out, packet->data))
 		return true;
 	out->len = before;
 	return false;

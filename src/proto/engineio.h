@@ -1,10 +1,9 @@
 /*
- * engineio: Engine.IO packets, revisions 3 (Socket.IO 1 and 2) and 4 (Socket.IO 3 and 4).
+ * engineio: what revision 3 (Socket.IO 1 and 2) and revision 4 (Socket.IO 3 and 4) of Engine.IO share.
  *
- * On a WebSocket one message is one packet: text is a type digit and data. A binary message is bare data
- * in revision 4; in revision 3 its first byte is the type as a number. The framing of long-polling bodies
- * lies around such packets and is not handled here. Pure: decoders borrow from the caller's bytes.
- * Protocol: github.com/socketio/engine.io-protocol.
+ * A text packet is a type digit and data, and a session starts with the server's open packet. Binary packets
+ * and the framing of long-polling bodies differ: see the tables generation_eio3 and generation_eio4. Pure:
+ * decoders borrow from the caller's bytes. Protocol: github.com/socketio/engine.io-protocol.
  */
 #ifndef TAPEDECK_PROTO_ENGINEIO_H
 #define TAPEDECK_PROTO_ENGINEIO_H
@@ -37,14 +36,11 @@ struct eio_open {
 	bool upgrades_websocket;
 };
 
-/* Reads one WebSocket message; `is_binary` tells its kind. The data is borrowed from `message`. */
-bool eio_decode(int revision, bool is_binary, struct slice message, struct eio_packet *out,
-	struct err *e) MUST_CHECK;
+/* Reads a text packet. The data is borrowed from `message`. */
+bool eio_text_decode(struct slice message, struct eio_packet *out, struct err *e) MUST_CHECK;
 
-/* Appends a packet as a WebSocket message of the kind `*is_binary`. Binary packets of revision 4 are
- * messages by nature. False when `out` is full. */
-bool eio_encode(
-	int revision, const struct eio_packet *packet, struct buf *out, bool *is_binary) MUST_CHECK;
+/* Appends a text packet. False when `out` is full. */
+bool eio_text_encode(const struct eio_packet *packet, struct buf *out) MUST_CHECK;
 
 /* Reads the data of an open packet. Strict where a careless reader would hang or spin: both intervals
  * must be whole numbers of 1 ms to a day. Unknown members are ignored. */

@@ -3,10 +3,14 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "proto/generation.h"
+
 #define KEEP_MEMORY ((size_t)64 << 10)
+#define SCRATCH_MAX (2 * SIO_ASSEMBLED_MAX) /* a rewritten packet may be longer than its text */
 
 struct sio_assembler {
-	struct buf bytes; /* the packet's text, then its attachments */
+	struct buf bytes;   /* the packet's text, then its attachments */
+	struct buf scratch; /* of sio_decode */
 	size_t ends[1 + SIO_ATTACHMENTS_MAX];
 	uint32_t count; /* attachments that the packet announced */
 	uint32_t due;
@@ -16,8 +20,10 @@ struct sio_assembler *sio_assembler_new(void)
 {
 	struct sio_assembler *a = calloc(1, sizeof(*a));
 
-	if (a != NULL)
-		buf_init(&a->bytes, SIO_ASSEMBLED_MAX);
+	if (a == NULL)
+		return NULL;
+	buf_init(&a->bytes, SIO_ASSEMBLED_MAX);
+	buf_init(&a->scratch, SCRATCH_MAX);
 	return a;
 }
 
@@ -26,6 +32,7 @@ void sio_assembler_free(struct sio_assembler *a)
 	if (a == NULL)
 		return;
 	buf_release(&a->bytes);
+	buf_release(&a->scratch);
 	free(a);
 }
 
@@ -54,8 +61,8 @@ static bool append(struct sio_assembler *a, struct slice s, struct err *e)
 	return true;
 }
 
-enum sio_result sio_assembler_text(
-	struct sio_assembler *a, struct slice text, struct sio_packet *out, struct err *e)
+enum sio_result sio_assembler_text(struct sio_assembler *a, const struct generation *generation,
+	struct slice text, struct sio_packet *out, struct err *e)
 {
 	if (a->due != 0) {
 		err_set(e, ERR_PROTOCOL, "a Socket.IO packet came while %u attachments were due",
@@ -64,7 +71,8 @@ enum sio_result sio_assembler_text(
 	}
 	a->count = 0;
 	buf_reset(&a->bytes, KEEP_MEMORY);
-	if (!sio_decode(text, out, e))
+	buf_reset(&a->scratch, KEEP_MEMORY);
+	if (!generation->sio_decode(text, &a->scratch, out, e))
 		return SIO_BAD;
 	if (out->attachments == 0)
 		return SIO_PACKET;
@@ -75,9 +83,16 @@ enum sio_result sio_assembler_text(
 	return SIO_MORE;
 }
 
-enum sio_result sio_assembler_binary(
-	struct sio_assembler *a, struct slice bytes, struct sio_packet *out, struct err *e)
+enum sio_result sio_assembler_binary(struct sio_assembler *a, const struct generation *generation,
+	struct slice bytes, struct sio_packet *out, struct err *e)
 {
+	struct slice text;
+
+	if (!generation->has_binary) {
+		err_set(e, ERR_PROTOCOL, "a binary message came, but Socket.IO %s has none",
+			generation->versions);
+		return SIO_BAD;
+	}
 	if (a->due == 0) {
 		err_set(e, ERR_PROTOCOL,
 			"a binary message came that no Socket.IO packet announced");
@@ -90,6 +105,6 @@ enum sio_result sio_assembler_binary(
 	if (a->due != 0)
 		return SIO_MORE;
 	/* The text was read when it came; reading it again finds its parts in the copy. */
-	return sio_decode((struct slice){ a->bytes.data, a->ends[0] }, out, e) ? SIO_PACKET
-									       : SIO_BAD;
+	text = (struct slice){ a->bytes.data, a->ends[0] };
+	return generation->sio_decode(text, &a->scratch, out, e) ? SIO_PACKET : SIO_BAD;
 }

@@ -149,12 +149,13 @@ static bool check_data(const struct sio_packet *packet, struct err *e)
 		sio_type_name(packet->type), log_peer_text(text, sizeof(text), packet->data));
 }
 
-bool sio_decode(struct slice text, struct sio_packet *out, struct err *e)
+bool sio_decode(struct slice text, struct buf *scratch, struct sio_packet *out, struct err *e)
 {
 	char quoted[PEER_TEXT_SIZE];
 	struct slice rest;
 	unsigned type = TYPES;
 
+	scratch->len = 0;
 	*out = (struct sio_packet){ .query = { "", 0 } };
 	if (text.len != 0)
 		type = (unsigned)(unsigned char)*text.ptr - '0';
@@ -198,22 +199,6 @@ bool sio_encode(const struct sio_packet *packet, struct buf *out)
 	assert(packet->type < TYPES);
 	assert(is_binary(packet->type) == (packet->attachments != 0));
 	if (append_head(packet, out) && buf_append_slice(out, packet->data))
-		return true;
-	out->len = before;
-	return false;
-}
-
-bool sio_event_encode(struct buf *out, struct slice nsp, struct slice name, struct slice args,
-	bool has_id, uint64_t id)
-{
-	struct sio_packet head = { .type = SIO_EVENT, .nsp = nsp, .has_id = has_id, .id = id };
-	size_t before = out->len;
-	bool ok = append_head(&head, out) && buf_append_char(out, '[') &&
-		json_string_encode(name, out);
-
-	if (ok && args.len != 0)
-		ok = buf_append_char(out, ',') && buf_append_slice(out, args);
-	if (ok && buf_append_char(out, ']'))
 		return true;
 	out->len = before;
 	return false;

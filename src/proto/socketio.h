@@ -1,5 +1,6 @@
 /*
- * socketio: Socket.IO packets of the generations on Engine.IO 3 and 4 (Socket.IO 1 to 4).
+ * socketio: Socket.IO packets: their shape in every generation, and the grammar of those on Engine.IO 3
+ * and 4 (Socket.IO 1 to 4), which is one.
  *
  *   <type>[<attachments>-][<namespace>[?<query>],][<ack id>][<JSON>]
  *
@@ -33,6 +34,8 @@ enum sio_type {
 	SIO_BINARY_ACK,
 };
 
+struct generation;
+
 struct sio_packet {
 	enum sio_type type;
 	bool has_id;
@@ -43,15 +46,12 @@ struct sio_packet {
 	struct slice data;    /* JSON; empty: none */
 };
 
-/* Reads the text of one packet. */
-bool sio_decode(struct slice text, struct sio_packet *out, struct err *e) MUST_CHECK;
+/* Reads the text of one packet on Engine.IO; `scratch` is not needed (see struct generation). */
+bool sio_decode(
+	struct slice text, struct buf *scratch, struct sio_packet *out, struct err *e) MUST_CHECK;
 
 /* Appends a packet's text. An empty `nsp` stands for "/". The caller has filled it as sio_decode would. */
 bool sio_encode(const struct sio_packet *packet, struct buf *out) MUST_CHECK;
-
-/* Appends an event. `args` holds its arguments as JSON values with commas between them, empty for none. */
-bool sio_event_encode(struct buf *out, struct slice nsp, struct slice name, struct slice args,
-	bool has_id, uint64_t id) MUST_CHECK;
 
 /* Renders the data of a refusal (SIO_ERROR) for a person into `out` (size > 0): the member "message", or
  * the text of a string, or else the JSON. Escaped, cut, withheld where it quotes a secret. Returns `out`. */
@@ -61,8 +61,9 @@ const char *sio_error_text(struct slice data, char *out, size_t size);
 const char *sio_type_name(enum sio_type type);
 
 /*
- * The assembler turns Engine.IO messages into whole packets. It copies a binary packet's text, as its
- * attachments come later; a packet without attachments passes through and borrows from the input.
+ * The assembler turns the data of EIO_MESSAGE packets into whole Socket.IO packets. It copies a binary
+ * packet's text, as its attachments come later; a packet without attachments passes through and borrows from
+ * the input, or, where its generation writes it in another shape, from the assembler.
  */
 enum sio_result {
 	SIO_MORE,   /* attachments are due */
@@ -79,12 +80,13 @@ struct sio_assembler *sio_assembler_new(void) MUST_CHECK;
 void sio_assembler_free(struct sio_assembler *a);
 
 /* Takes the data of a text message. A packet while attachments are due is SIO_BAD. */
-enum sio_result sio_assembler_text(struct sio_assembler *a, struct slice text,
-	struct sio_packet *out, struct err *e) MUST_CHECK;
+enum sio_result sio_assembler_text(struct sio_assembler *a, const struct generation *generation,
+	struct slice text, struct sio_packet *out, struct err *e) MUST_CHECK;
 
-/* Takes the data of a binary message: the next attachment. One that nobody announced is SIO_BAD. */
-enum sio_result sio_assembler_binary(struct sio_assembler *a, struct slice bytes,
-	struct sio_packet *out, struct err *e) MUST_CHECK;
+/* Takes the data of a binary message: the next attachment. One that nobody announced is SIO_BAD, and so is
+ * any of a generation without binary. */
+enum sio_result sio_assembler_binary(struct sio_assembler *a, const struct generation *generation,
+	struct slice bytes, struct sio_packet *out, struct err *e) MUST_CHECK;
 
 /* Attachment `n` (below packet.attachments) of the packet that was just handed out. */
 struct slice sio_assembler_attachment(const struct sio_assembler *a, uint32_t n);

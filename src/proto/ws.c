@@ -6,12 +6,8 @@
 
 #include <wslay/wslay.h>
 
-#include "base/log.h"
 #include "base/utf8.h"
-
-#define WS_REFUSAL_MAX 160 /* bytes read of a status line inside the stream */
-
-static const char refusal_start[] = "HTTP/";
+#include "proto/ws_refusal.h"
 
 enum stream_state {
 	STREAM_START,   /* no byte has come yet */
@@ -33,14 +29,16 @@ struct ws_decoder {
 
 	bool in_message; /* a fragment is due, or a part of one */
 	bool is_draining;
-	enum ws_opcode opcode; /* of the message, the next four too */
-	uint64_t total;        /* declared by its frames so far */
-	struct buf message;    /* what was received of it */
+	enum ws_opcode opcode; /* of the message, the next five too */
+	bool is_compressed;
+	uint64_t declared;            /* by its frames so far */
+	uint64_t total;               /* its length so far: as declared, or inflated */
+	struct buf message;           /* what was received of it */
+	struct ws_inflater *inflater; /* NULL: no message may be compressed */
 
 	size_t control_len;
 	char control[WS_CONTROL_MAX];
-	size_t refusal_len;
-	char refusal[WS_REFUSAL_MAX];
+	struct ws_refusal refusal;
 	uint16_t fail_code;
 };
 
@@ -82,8 +80,16 @@ void ws_decoder_free(struct ws_decoder *d)
 	if (d == NULL)
 		return;
 	wslay_frame_context_free(d->frames);
+	ws_inflater_free(d->inflater);
 	buf_release(&d->message);
 	free(d);
+}
+
+bool ws_decoder_inflate(struct ws_decoder *d, const struct ws_deflate_terms *terms)
+{
+	assert(d->inflater == NULL && (d->state == STREAM_START || d->role == WS_SERVER));
+	d->inflater = ws_inflater_new(terms);
+	return d->inflater != NULL;
 }
 
 /* The one way into STREAM_FAILED; the caller has set `e`. */
@@ -108,39 +114,15 @@ static enum ws_result fail_no_memory(struct ws_decoder *d, struct ws_message *ou
 	return fail_with(d, out, WS_CLOSE_INTERNAL);
 }
 
-/* Reads a status line where frames should begin. Socket.IO 4 accepts the WebSocket and then writes its
- * refusal as plain HTTP; an 'H' can begin no frame that we accept, as its reserved bit is set. */
-static enum ws_result read_refusal(
-	struct ws_decoder *d, struct slice *in, struct ws_message *out, struct err *e)
-{
-	char line[2 * WS_REFUSAL_MAX];
-	size_t n;
-
-	while (d->refusal_len < WS_REFUSAL_MAX) {
-		if (in->len == 0)
-			return WS_MORE;
-		if (*in->ptr == '\r' || *in->ptr == '\n')
-			break;
-		d->refusal[d->refusal_len++] = *in->ptr++;
-		in->len--;
-		n = d->refusal_len < strlen(refusal_start) ? d->refusal_len : strlen(refusal_start);
-		if (memcmp(d->refusal, refusal_start, n) != 0)
-			return fail(d, out, "reserved bits are set", e);
-	}
-	if (d->refusal_len < strlen(refusal_start))
-		return fail(d, out, "reserved bits are set", e);
-	err_set(e, ERR_DENIED,
-		"the server refused inside the WebSocket stream: \"%s\"; does it speak another "
-		"Engine.IO revision?",
-		log_peer_text(line, sizeof(line), (struct slice){ d->refusal, d->refusal_len }));
-	return fail_with(d, out, WS_CLOSE_PROTOCOL);
-}
-
 /* What is wrong with a frame's header, or NULL. wslay has refused long and fragmented control frames and
  * lengths that are not minimal. */
 static const char *frame_fault(const struct ws_decoder *d, const struct wslay_frame_iocb *part)
 {
-	if (part->rsv != WSLAY_RSV_NONE)
+	/* RSV1 on a message's first frame says that it is compressed (RFC 7692, 6). */
+	bool may_have_rsv1 = d->inflater != NULL &&
+		(part->opcode == WSLAY_TEXT_FRAME || part->opcode == WSLAY_BINARY_FRAME);
+
+	if (part->rsv != WSLAY_RSV_NONE && !(may_have_rsv1 && part->rsv == WSLAY_RSV1_BIT))
 		return "reserved bits are set";
 	if (part->mask != 0 && d->role == WS_CLIENT)
 		return "a server's frame is masked";
@@ -178,6 +160,22 @@ static void start_draining(struct ws_decoder *d)
 	}
 }
 
+/* Counts bytes of the message before they are kept. */
+static void grow(struct ws_decoder *d, uint64_t more)
+{
+	d->total += more;
+	if (d->total > d->message_max && !d->is_draining)
+		start_draining(d);
+}
+
+/* Keeps what comes of the message, as far as it is to be kept; false when out of memory. */
+static bool keep(struct ws_decoder *d, struct slice piece)
+{
+	if (d->is_draining && piece.len > WS_KEEP_MAX - d->message.len)
+		piece.len = WS_KEEP_MAX - d->message.len;
+	return buf_append_slice(&d->message, piece);
+}
+
 /* Looks at a frame's header when its first part is here. */
 static enum ws_result begin_frame(struct ws_decoder *d, const struct wslay_frame_iocb *part,
 	struct ws_message *out, struct err *e)
@@ -195,17 +193,19 @@ static enum ws_result begin_frame(struct ws_decoder *d, const struct wslay_frame
 		d->in_message = true;
 		d->is_draining = false;
 		d->opcode = (enum ws_opcode)part->opcode;
+		d->is_compressed = part->rsv != WSLAY_RSV_NONE;
+		d->declared = 0;
 		d->total = 0;
 	}
-	if (part->payload_length > WS_DRAIN_MAX - d->total) {
+	if (part->payload_length > WS_DRAIN_MAX - d->declared) {
 		err_set(e, ERR_LIMIT,
 			"the peer announced a WebSocket message of more than %llu bytes",
 			(unsigned long long)WS_DRAIN_MAX);
 		return fail_with(d, out, WS_CLOSE_TOO_BIG);
 	}
-	d->total += part->payload_length;
-	if (d->total > d->message_max && !d->is_draining)
-		start_draining(d);
+	d->declared += part->payload_length;
+	if (!d->is_compressed)
+		grow(d, part->payload_length);
 	return WS_MORE;
 }
 
@@ -286,13 +286,38 @@ static enum ws_result take_data(struct ws_decoder *d, const struct wslay_frame_i
 
 	if (is_end && piece.len == d->total && !d->is_draining)
 		return finish_message(d, piece, out, e);
-	if (d->is_draining && piece.len > WS_KEEP_MAX - d->message.len)
-		piece.len = WS_KEEP_MAX - d->message.len;
-	if (!buf_append_slice(&d->message, piece))
+	if (!keep(d, piece))
 		return fail_no_memory(d, out, e);
 	if (!is_end)
 		return WS_MORE;
 	return finish_message(d, buf_slice(&d->message), out, e);
+}
+
+/* Takes a part of a data frame of a compressed message. What cannot be inflated gets the code for data that
+ * does not fit its type (RFC 6455, 7.4.1; RFC 7692 names none). */
+static enum ws_result take_compressed(struct ws_decoder *d, const struct wslay_frame_iocb *part,
+	struct ws_message *out, struct err *e)
+{
+	struct slice in = { (const char *)part->data, part->data_length }, piece;
+	bool is_end = part->fin != 0 && !d->in_frame;
+	uint64_t max = WS_INFLATE_FACTOR * (uint64_t)d->message_max;
+	enum ws_inflate_result result;
+
+	while ((result = ws_inflate(d->inflater, &in, is_end, &piece, e)) == WS_INFLATE_PIECE) {
+		grow(d, piece.len);
+		if (d->total > max) {
+			err_set(e, ERR_LIMIT,
+				"a compressed WebSocket message of the peer is larger than %llu "
+				"bytes",
+				(unsigned long long)max);
+			return fail_with(d, out, WS_CLOSE_TOO_BIG);
+		}
+		if (!keep(d, piece))
+			return fail_no_memory(d, out, e);
+	}
+	if (result == WS_INFLATE_BAD)
+		return fail_with(d, out, e->code == ERR_NOMEM ? WS_CLOSE_INTERNAL : WS_CLOSE_UTF8);
+	return is_end ? finish_message(d, buf_slice(&d->message), out, e) : WS_MORE;
 }
 
 static enum ws_result take_part(struct ws_decoder *d, const struct wslay_frame_iocb *part,
@@ -302,8 +327,9 @@ static enum ws_result take_part(struct ws_decoder *d, const struct wslay_frame_i
 		return WS_BAD;
 	d->frame_left -= part->data_length;
 	d->in_frame = d->frame_left != 0;
-	return wslay_is_ctrl_frame(part->opcode) ? take_control(d, part, out, e)
-						 : take_data(d, part, out, e);
+	if (wslay_is_ctrl_frame(part->opcode))
+		return take_control(d, part, out, e);
+	return d->is_compressed ? take_compressed(d, part, out, e) : take_data(d, part, out, e);
 }
 
 static enum ws_result read_frames(
@@ -336,10 +362,12 @@ enum ws_result ws_decode(
 {
 	*out = (struct ws_message){ .payload = { "", 0 } };
 	if (d->state == STREAM_START && in->len != 0)
-		d->state = *in->ptr == refusal_start[0] ? STREAM_REFUSAL : STREAM_OPEN;
+		d->state = ws_refusal_begins(*in->ptr) ? STREAM_REFUSAL : STREAM_OPEN;
 	switch (d->state) {
 	case STREAM_REFUSAL:
-		return read_refusal(d, in, out, e);
+		if (!ws_refusal_read(&d->refusal, in, e))
+			return WS_MORE;
+		return fail_with(d, out, WS_CLOSE_PROTOCOL);
 	case STREAM_CLOSED:
 		in->ptr += in->len;
 		in->len = 0;

@@ -4,7 +4,8 @@
  * The decoder stands on wslay's frame level, which is some thirty times cheaper than its event level, and
  * puts messages together itself. It does no I/O: the owner of a connection feeds what arrived and sends
  * what the encoder appended. Memory grows with the bytes received, never with a declared length; a
- * message above `message_max` is drained and reported, and the connection lives. No extensions.
+ * message above `message_max` is drained and reported, and the connection lives. Compressed messages
+ * (permessage-deflate) are inflated as they arrive, and all limits hold for what comes out.
  */
 #ifndef TAPEDECK_PROTO_WS_H
 #define TAPEDECK_PROTO_WS_H
@@ -13,6 +14,7 @@
 #include "base/compiler.h"
 #include "base/err.h"
 #include "base/slice.h"
+#include "proto/ws_deflate.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,7 +23,8 @@
 #define WS_MESSAGE_MAX ((size_t)16 << 20) /* the default of `message_max` */
 #define WS_KEEP_MAX ((size_t)64 << 10)    /* bytes kept of a message that is too large */
 #define WS_DRAIN_MAX ((uint64_t)1 << 30)  /* a message above it is not even drained */
-#define WS_CONTROL_MAX 125                /* payload of ping, pong and close */
+#define WS_INFLATE_FACTOR 4 /* nor a compressed one above this many times `message_max` */
+#define WS_CONTROL_MAX 125  /* payload of ping, pong and close */
 
 /* Which side of the connection we are: a client masks what it sends, and a server's frames are bare. */
 enum ws_role { WS_CLIENT, WS_SERVER };
@@ -72,6 +75,10 @@ struct ws_decoder *ws_decoder_new(enum ws_role role, size_t message_max) MUST_CH
 
 /* Accepts NULL. */
 void ws_decoder_free(struct ws_decoder *d);
+
+/* Accepts compressed messages from now on; to be called before the first byte, with terms agreed on. False
+ * when out of memory. */
+bool ws_decoder_inflate(struct ws_decoder *d, const struct ws_deflate_terms *terms) MUST_CHECK;
 
 /* Takes bytes from the front of `in` until there is one thing to report. Some input may wait inside the
  * decoder afterwards, so call until WS_MORE, even with an empty `in`. The payload is borrowed until the

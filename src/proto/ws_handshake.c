@@ -120,6 +120,9 @@ static bool append_request(struct buf *out, const struct ws_request *request)
 
 	if (ok && request->cookie.len != 0)
 		ok = append_header(out, slice_of("Cookie"), request->cookie);
+	if (ok && request->offers_deflate)
+		ok = append_header(
+			out, slice_of("Sec-WebSocket-Extensions"), slice_of(WS_DEFLATE_OFFER));
 	for (size_t i = 0; ok && i < request->header_count; i++)
 		ok = append_header(out, request->headers[i].name, request->headers[i].value);
 	return ok && buf_append_str(out, "\r\n");
@@ -179,8 +182,27 @@ static bool may_be_http(struct slice in)
 	return n == 0 || strncasecmp(in.ptr, http_start, n) == 0;
 }
 
+/* Looks at the extensions that the server wants to use, which must be those that were offered. */
+static bool check_extensions(bool offers_deflate, struct ws_response *response, struct err *e)
+{
+	struct slice headers = response->headers, value;
+	char text[PEER_TEXT_SIZE];
+
+	while (ws_header_find(&headers, "Sec-WebSocket-Extensions", &value)) {
+		if (offers_deflate && !ws_deflate_agree(&response->deflate, value, e))
+			return false;
+		if (!offers_deflate && value.len != 0)
+			return err_set(e, ERR_PROTOCOL,
+				"the server uses a WebSocket extension that was not offered: "
+				"\"%s\"",
+				log_peer_text(text, sizeof(text), value));
+	}
+	return true;
+}
+
 /* Checks an answer with status 101 (RFC 6455, 4.1). */
-static bool check_switch(const struct ws_response *response, const char *key, struct err *e)
+static bool check_switch(
+	struct ws_response *response, const struct ws_request *request, struct err *e)
 {
 	struct slice headers = response->headers, value;
 	char text[PEER_TEXT_SIZE], accept[WS_ACCEPT_SIZE];
@@ -198,16 +220,10 @@ static bool check_switch(const struct ws_response *response, const char *key, st
 	if (!ws_header_find_single(headers, "Sec-WebSocket-Accept", &value))
 		return err_set(e, ERR_PROTOCOL,
 			"the server's WebSocket handshake lacks a single 'Sec-WebSocket-Accept'");
-	if (!ws_accept_key(key, accept) || !slice_is(value, accept))
+	if (!ws_accept_key(request->key, accept) || !slice_is(value, accept))
 		return err_set(e, ERR_PROTOCOL,
 			"the server's Sec-WebSocket-Accept does not fit our key; is a cache between us?");
-	while (ws_header_find(&headers, "Sec-WebSocket-Extensions", &value)) {
-		if (value.len != 0)
-			return err_set(e, ERR_PROTOCOL,
-				"the server uses a WebSocket extension that was not offered: \"%s\"",
-				log_peer_text(text, sizeof(text), value));
-	}
-	return true;
+	return check_extensions(request->offers_deflate, response, e);
 }
 
 static void refuse_status(const struct ws_response *response, struct err *e)
@@ -221,8 +237,8 @@ static void refuse_status(const struct ws_response *response, struct err *e)
 		log_peer_text(reason, sizeof(reason), response->reason));
 }
 
-enum ws_handshake_result ws_response_parse(
-	struct slice in, size_t *used, const char *key, struct ws_response *out, struct err *e)
+enum ws_handshake_result ws_response_parse(struct slice in, size_t *used,
+	const struct ws_request *request, struct ws_response *out, struct err *e)
 {
 	char text[PEER_TEXT_SIZE];
 	struct slice line = { "", 0 };
@@ -249,7 +265,7 @@ enum ws_handshake_result ws_response_parse(
 		refuse_status(out, e);
 		return WS_HS_BAD;
 	}
-	return check_switch(out, key, e) ? WS_HS_DONE : WS_HS_BAD;
+	return check_switch(out, request, e) ? WS_HS_DONE : WS_HS_BAD;
 }
 
 /* ---- server ---- */

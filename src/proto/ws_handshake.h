@@ -2,7 +2,7 @@
  * ws_handshake: the HTTP/1.1 exchange that opens a WebSocket (RFC 6455, section 4, both roles).
  *
  * Writes and reads heads only; the parsers borrow from the caller's bytes. The limits are those of
- * ws_header. We offer and grant no extension.
+ * ws_header. The one extension we offer is permessage-deflate, where asked to; we grant none.
  */
 #ifndef TAPEDECK_PROTO_WS_HANDSHAKE_H
 #define TAPEDECK_PROTO_WS_HANDSHAKE_H
@@ -11,6 +11,7 @@
 #include "base/compiler.h"
 #include "base/err.h"
 #include "base/slice.h"
+#include "proto/ws_deflate.h"
 #include "proto/ws_header.h"
 
 #include <stdbool.h>
@@ -28,13 +29,15 @@ struct ws_request {
 	struct slice cookie; /* empty: none */
 	const struct ws_header *headers; /* further ones, already checked */
 	size_t header_count;
+	bool offers_deflate; /* WS_DEFLATE_OFFER */
 };
 
 struct ws_response {
-	int status;             /* 0 if the status line could not be read */
-	struct slice reason;    /* may be empty */
-	struct slice headers;   /* for ws_header_next and ws_header_find */
-	int64_t content_length; /* of the body that follows the head; -1: not said */
+	int status;                      /* 0 if the status line could not be read */
+	struct slice reason;             /* may be empty */
+	struct slice headers;            /* for ws_header_next and ws_header_find */
+	int64_t content_length;          /* of the body that follows the head; -1: not said */
+	struct ws_deflate_terms deflate; /* what became of the offer */
 };
 
 /* What a server was asked for; borrowed from the request's bytes. */
@@ -63,10 +66,11 @@ bool ws_accept_key(const char *key, char accept[WS_ACCEPT_SIZE]) MUST_CHECK;
  * or NUL in any part is refused. */
 bool ws_request(struct buf *out, const struct ws_request *request, struct err *e) MUST_CHECK;
 
-/* Reads the server's answer from the front of `in`. DONE: 101 with everything in order. BAD with
- * `out->status` set: another answer, readable through `out`, whose body follows the head. */
-enum ws_handshake_result ws_response_parse(struct slice in, size_t *used, const char *key,
-	struct ws_response *out, struct err *e) MUST_CHECK;
+/* Reads the server's answer to `request` (of which only `key` and `offers_deflate` matter) from the front of
+ * `in`. DONE: 101 with everything in order. BAD with `out->status` set: another answer, readable through
+ * `out`, whose body follows the head. */
+enum ws_handshake_result ws_response_parse(struct slice in, size_t *used,
+	const struct ws_request *request, struct ws_response *out, struct err *e) MUST_CHECK;
 
 /* Reads a client's request from the front of `in`. */
 enum ws_handshake_result ws_request_parse(

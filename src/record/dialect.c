@@ -37,9 +37,21 @@ static size_t string_length(struct slice text)
 	return i < text.len ? i + 1 : text.len;
 }
 
-static struct slice replacement(
-	struct slice token, const struct dialect_value *values, size_t count)
+/* True if `rest`, which stands behind a string, makes a key of it. */
+static bool makes_key(struct slice rest)
 {
+	const char *end = rest.ptr + rest.len;
+	const char *at = json_space_end(rest.ptr, end);
+
+	return at < end && *at == ':';
+}
+
+/* What takes the place of the string `token`. A key stays as it is, since params cannot be one. */
+static struct slice replacement(
+	struct slice token, struct slice rest, const struct dialect_value *values, size_t count)
+{
+	if (makes_key(rest))
+		return token;
 	for (size_t i = 0; i < count; i++)
 		if (json_string_is(token, slice_of(values[i].placeholder)))
 			return values[i].json;
@@ -62,9 +74,10 @@ bool dialect_expand(
 		if (quote == NULL)
 			break;
 		token.len = string_length(token);
-		if (!buf_append_slice(out, replacement(token, values, count)))
-			return false;
 		at += plain + token.len;
+		rest = (struct slice){ template.ptr + at, template.len - at };
+		if (!buf_append_slice(out, replacement(token, rest, values, count)))
+			return false;
 	}
 	return true;
 }

@@ -30,7 +30,7 @@ struct dialect_value {
 	struct slice json;
 };
 
-/* Appends `template`, JSON text, with every string that is a placeholder replaced by its JSON. */
+/* Appends `template`, JSON text, with every string that is a placeholder replaced by its JSON; keys stay. */
 bool dialect_expand(struct slice template, const struct dialect_value *values, size_t count,
 	struct buf *out) MUST_CHECK;
 

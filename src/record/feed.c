@@ -1,6 +1,7 @@
 #include "record/feed.h"
 
 #include "base/log.h"
+#include "net/cookies.h"
 #include "record/backoff.h"
 #include "record/token.h"
 
@@ -12,6 +13,8 @@ struct feed {
 	void (*stopped)(void *arg);
 	void *arg;
 	struct ingest ingest;
+	struct cookies *cookies;
+	struct approach_memory memory;
 	struct token *token; /* NULL: the feed needs none */
 	struct session *session;
 	struct timer *next; /* the next try; and the end of a stop without a session */
@@ -42,13 +45,16 @@ static void session_live(void *arg)
 static void session_ended(void *arg, enum session_end why, int64_t lived_us)
 {
 	struct feed *f = arg;
+	enum session_reaction reaction = session_end_reaction(why);
 
 	session_free(f->session);
 	f->session = NULL;
 	f->is_live = false;
+	if (reaction == REACTION_RELEARN)
+		f->memory.generation = NULL;
 	if (f->is_stopping) {
 		timer_start(f->next, 0);
-	} else if (why == SESSION_TOKEN && f->token != NULL) {
+	} else if (reaction == REACTION_NEW_TOKEN && f->token != NULL) {
 		token_refuse(f->token);
 		timer_start(f->next, 0);
 	} else if (lived_us >= FEED_SHORT_US) {
@@ -56,7 +62,7 @@ static void session_ended(void *arg, enum session_end why, int64_t lived_us)
 	} else {
 		try_later(f,
 			backoff_after_failure(&f->backoff,
-				why == SESSION_TCP_REFUSED ? BACKOFF_REFUSED_MAX_US
+				reaction == REACTION_KNOCK ? BACKOFF_REFUSED_MAX_US
 							   : BACKOFF_MAX_US,
 				backoff_random()));
 	}
@@ -74,6 +80,7 @@ static void token_ready(void *arg)
 
 static void connect_now(struct feed *f)
 {
+	const struct session_feed shared = { &f->ingest, f->cookies, &f->memory };
 	const struct secret *token = NULL;
 	struct err e;
 
@@ -84,7 +91,7 @@ static void connect_now(struct feed *f)
 			return;
 		}
 	}
-	if (session_new(&f->session, &f->context, &f->ingest, token, &session_events, f, &e)) {
+	if (session_new(&f->session, &f->context, &shared, token, &session_events, f, &e)) {
 		session_pause(f->session, f->is_paused);
 		return;
 	}
@@ -103,22 +110,25 @@ static void next_due(void *arg)
 }
 
 bool feed_new(struct feed **out, const struct session_context *context,
-	const struct config_feed *config, int64_t feed_id, void (*stopped)(void *arg), void *arg,
-	struct err *e)
+	const struct config_feed *config, const struct feed_known *known,
+	void (*stopped)(void *arg), void *arg, struct err *e)
 {
 	struct feed *f = calloc(1, sizeof(*f));
 
 	if (f == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	*f = (struct feed){ .context = *context, .config = config, .stopped = stopped, .arg = arg };
-	if (!ingest_init(&f->ingest, context->writer, config, feed_id, e)) {
+	if (!ingest_init(&f->ingest, context->writer, config, known->feed_id, e)) {
 		free(f);
 		return false;
 	}
+	f->memory.generation = generation_named(slice_of(known->protocol));
 	f->next = timer_new(context->loop, next_due, f);
-	if (config->has_token)
-		f->token = token_new(context->loop, context->transfers, config, token_ready, f);
-	if (f->next == NULL || (config->has_token && f->token == NULL)) {
+	f->cookies = cookies_new();
+	if (config->has_token && f->cookies != NULL)
+		f->token = token_new(
+			context->loop, context->transfers, config, f->cookies, token_ready, f);
+	if (f->next == NULL || f->cookies == NULL || (config->has_token && f->token == NULL)) {
 		feed_free(f);
 		return err_set(e, ERR_NOMEM, "out of memory");
 	}
@@ -132,6 +142,7 @@ void feed_free(struct feed *f)
 		return;
 	session_free(f->session);
 	token_free(f->token);
+	cookies_free(f->cookies);
 	timer_free(f->next);
 	ingest_release(&f->ingest);
 	free(f);

@@ -29,10 +29,16 @@ struct feed_stats {
 	bool is_live;
 };
 
+/* What the recording says of a feed. */
+struct feed_known {
+	int64_t feed_id;
+	char protocol[STORE_PROTOCOL_SIZE]; /* the generation of its last connection, or "" */
+};
+
 /* `stopped` is called once after feed_stop. The configuration and what `context` names must outlive it. */
 bool feed_new(struct feed **out, const struct session_context *context,
-	const struct config_feed *config, int64_t feed_id, void (*stopped)(void *arg), void *arg,
-	struct err *e) MUST_CHECK;
+	const struct config_feed *config, const struct feed_known *known,
+	void (*stopped)(void *arg), void *arg, struct err *e) MUST_CHECK;
 
 /* Accepts NULL. */
 void feed_free(struct feed *f);

@@ -208,10 +208,11 @@ static bool add_feed(struct recorder *r, size_t i, struct err *e)
 		.clock = &r->clock,
 		.full = writer_full,
 		.full_arg = r };
-	int64_t feed_id;
+	struct feed_known known;
 
-	return writer_feed(r->writer, &row, &feed_id, e) &&
-		feed_new(&r->feeds[i], &context, feed, feed_id, feed_stopped, r, e);
+	return writer_feed(r->writer, &row, &known.feed_id, e) &&
+		writer_feed_protocol(r->writer, known.feed_id, known.protocol, e) &&
+		feed_new(&r->feeds[i], &context, feed, &known, feed_stopped, r, e);
 }
 
 static bool prepare(struct recorder *r, struct err *e)
@@ -244,8 +245,6 @@ bool recorder_new(struct recorder **out, struct loop *l, const struct config *co
 {
 	struct recorder *r;
 
-	if (!support_check(config, e))
-		return false;
 	r = calloc(1, sizeof(*r));
 	if (r == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");

@@ -1,9 +1,8 @@
 #include "record/session.h"
 
+#include "base/json_ascii.h"
 #include "base/log.h"
-#include "net/ws_client.h"
-#include "proto/engineio.h"
-#include "proto/socketio.h"
+#include "record/engine.h"
 #include "record/handshake.h"
 #include "record/subscriptions.h"
 
@@ -11,14 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PHASE_TIMEOUT_US 20000000
-/* A server of generation 3 joins in the same breath as its open packet; longer it need not be waited for. */
-#define GREETING_US 200000
+#define JOIN_TIMEOUT_US 20000000
 #define LEAVE_TIMEOUT_US 2000000
 #define PACKET_MAX ((size_t)1 << 20)
 #define ERRORS_TOLD 20 /* of one connection, in the log */
 
-enum state { CONNECTING, OPENING, GREETING, JOINING, LIVE, LEAVING, CLOSING, CLOSED, STATES };
+enum state { CONNECTING, JOINING, LIVE, LEAVING, CLOSING, CLOSED, STATES };
 
 #define TO(state) (1u << (state))
 #define TO_END (TO(CLOSING) | TO(CLOSED))
@@ -27,9 +24,7 @@ static const struct {
 	const char *name;
 	unsigned next;
 } states[STATES] = {
-	[CONNECTING] = { "connecting", TO(OPENING) | TO_END },
-	[OPENING] = { "opening", TO(GREETING) | TO(JOINING) | TO_END },
-	[GREETING] = { "greeting", TO(JOINING) | TO(LIVE) | TO_END },
+	[CONNECTING] = { "connecting", TO(JOINING) | TO_END },
 	[JOINING] = { "joining", TO(LIVE) | TO_END },
 	[LIVE] = { "live", TO(LEAVING) | TO_END },
 	[LEAVING] = { "leaving", TO_END },
@@ -45,26 +40,19 @@ struct session {
 	const struct session_events *events;
 	void *arg;
 	enum state state;
-	struct ws_client *ws;
+	struct engine *engine;
 	struct sio_assembler *assembler;
 	struct subscriptions *subscriptions;
-	struct timer *phase; /* what must come next is late; and the ends of leaving and greeting */
-	struct timer *heartbeat; /* the peer is silent */
-	struct timer *ping;      /* generation 3: ours to send */
-	struct eio_open open;
-	int revision; /* of Engine.IO: 3, 4; 0 while unknown */
+	struct timer *phase; /* joining or leaving takes too long */
 	struct buf auth;
 	struct buf packet; /* scratch for what is sent */
+	struct buf ascii;
 	int64_t connection_id;
 	int64_t live_us;          /* monotonic; 0: never */
-	int64_t arrived_us;       /* monotonic: the last bytes */
-	int64_t last_received_us; /* the same as a time stamp */
+	int64_t last_received_us; /* when the last bytes came, as a time stamp */
 	int64_t noted_us;         /* what of it the recording knows */
 	unsigned told_errors;
 	bool has_asked; /* to join the namespace */
-	bool is_paused;
-	enum session_end end; /* why CLOSING */
-	char detail[ERR_TEXT_MAX];
 };
 
 static void move(struct session *s, enum state to)
@@ -76,6 +64,13 @@ static void move(struct session *s, enum state to)
 	s->state = to;
 }
 
+static void wipe(struct buf *b)
+{
+	if (b->data != NULL)
+		explicit_bzero(b->data, b->cap);
+	buf_release(b);
+}
+
 static void destroy(struct loop_reap *reap)
 {
 	struct session *s = (struct session *)(void *)((char *)reap -
@@ -83,24 +78,19 @@ static void destroy(struct loop_reap *reap)
 
 	subscriptions_free(s->subscriptions);
 	sio_assembler_free(s->assembler);
-	buf_release(&s->auth);
-	buf_release(&s->packet);
+	wipe(&s->auth);
+	wipe(&s->packet); /* it held the request to join, with the token */
+	buf_release(&s->ascii);
 	free(s);
 }
 
 /* Lets go of everything that could fire. */
 static void silence(struct session *s)
 {
-	ws_client_free(s->ws);
-	s->ws = NULL;
+	engine_free(s->engine);
+	s->engine = NULL;
 	timer_free(s->phase);
-	timer_free(s->heartbeat);
-	timer_free(s->ping);
 	s->phase = NULL;
-	s->heartbeat = NULL;
-	s->ping = NULL;
-	if (s->auth.data != NULL)
-		explicit_bzero(s->auth.data, s->auth.cap);
 }
 
 void session_free(struct session *s)
@@ -113,23 +103,22 @@ void session_free(struct session *s)
 }
 
 /* The end: noted in the recording, then told to the owner. */
-static void finish(struct session *s, enum session_end why, const char *detail)
+static void engine_ended(void *arg, enum session_end why, const char *detail)
 {
+	struct session *s = arg;
 	struct batch *batch = writer_batch(s->context.writer);
 	int64_t lived = s->live_us != 0 ? clock_mono_us() - s->live_us : 0;
 
-	if (s->state == CLOSED)
-		return;
 	move(s, CLOSED);
 	silence(s);
 	if (batch == NULL ||
 		!batch_add_closed(batch, s->connection_id, clock_now(s->context.clock),
-			s->last_received_us, session_end_names[why], detail))
+			s->last_received_us, session_end_name(why), detail))
 		log_line(LOG_ERROR, "out of memory: the end of a connection is not recorded",
 			log_text("feed", s->feed->name));
 	log_line(why == SESSION_STOPPED ? LOG_INFO : LOG_WARN,
 		lived != 0 ? "disconnected" : "cannot connect", log_text("feed", s->feed->name),
-		log_int("connection", s->connection_id), log_text("reason", session_end_names[why]),
+		log_int("connection", s->connection_id), log_text("reason", session_end_name(why)),
 		log_text("detail", detail));
 	s->events->ended(s->arg, why, lived);
 }
@@ -139,13 +128,9 @@ static void give_up(struct session *s, enum session_end why, const char *detail)
 {
 	if (s->state == CLOSING || s->state == CLOSED)
 		return;
-	s->end = why;
-	(void)snprintf(s->detail, sizeof(s->detail), "%s", detail);
 	move(s, CLOSING);
 	timer_stop(s->phase);
-	timer_stop(s->heartbeat);
-	timer_stop(s->ping);
-	ws_client_close(s->ws, why == SESSION_PROTOCOL ? WS_CLOSE_PROTOCOL : WS_CLOSE_NORMAL);
+	engine_close(s->engine, why, detail);
 }
 
 static void give_up_overloaded(struct session *s)
@@ -154,164 +139,128 @@ static void give_up_overloaded(struct session *s)
 		"out of memory, or the server does not read what is sent to it");
 }
 
-/* Sends what stands in `packet` as an Engine.IO packet. */
-static bool send_packet(struct session *s, enum eio_type type, struct slice data)
-{
-	struct eio_packet packet = { .type = type, .data = data };
-	struct buf message;
-	bool is_binary = false;
-	bool ok;
-
-	buf_init(&message, PACKET_MAX + 16);
-	ok = eio_encode(s->revision == 3 ? 3 : 4, &packet, &message, &is_binary) &&
-		ws_client_send(s->ws, WS_OP_TEXT, buf_slice(&message));
-	buf_release(&message);
-	return ok;
-}
-
 static bool send_sio(struct session *s, const struct sio_packet *packet)
 {
 	buf_reset(&s->packet, PACKET_MAX / 16);
-	return sio_encode(packet, &s->packet) && send_packet(s, EIO_MESSAGE, buf_slice(&s->packet));
-}
-
-/* ---- the heartbeat ---- */
-
-static int64_t heartbeat_limit(const struct session *s)
-{
-	return ((int64_t)s->open.ping_interval_ms + s->open.ping_timeout_ms) * 1000;
-}
-
-/* Fires when the peer may have been silent for too long; any byte counts as life. */
-static void heartbeat_due(void *arg)
-{
-	struct session *s = arg;
-	int64_t left = s->arrived_us + heartbeat_limit(s) - clock_mono_us();
-	char detail[96];
-
-	if (left > 0 || s->is_paused) {
-		timer_start(s->heartbeat, left > 0 ? left : heartbeat_limit(s));
-		return;
-	}
-	(void)snprintf(detail, sizeof(detail), "nothing came for %lld ms",
-		(long long)heartbeat_limit(s) / 1000);
-	finish(s, SESSION_HEARTBEAT, detail); /* nobody is there to say goodbye to */
-}
-
-static void ping_due(void *arg)
-{
-	struct session *s = arg;
-
-	timer_start(s->ping, (int64_t)s->open.ping_interval_ms * 1000);
-	if (!send_packet(s, EIO_PING, (struct slice){ 0 }))
-		give_up_overloaded(s);
+	return engine_generation(s->engine)->sio_encode(packet, &s->packet) &&
+		engine_send(s->engine, buf_slice(&s->packet));
 }
 
 /* ---- joining ---- */
 
 static void join(struct session *s)
 {
-	struct sio_packet packet = { .type = SIO_CONNECT,
-		.nsp = slice_of(s->feed->namespace),
-		.data = s->revision == 4 ? buf_slice(&s->auth) : (struct slice){ 0 } };
-
 	s->has_asked = true;
-	if (s->state != JOINING)
-		move(s, JOINING);
-	timer_start(s->phase, PHASE_TIMEOUT_US);
-	if (!send_sio(s, &packet))
+	buf_reset(&s->packet, PACKET_MAX / 16);
+	if (!engine_generation(s->engine)->join_encode(
+		    slice_of(s->feed->namespace), buf_slice(&s->auth), &s->packet) ||
+		!engine_send(s->engine, buf_slice(&s->packet)))
 		give_up_overloaded(s);
 }
 
-static void settle_revision(struct session *s, int revision)
+static void engine_opened(void *arg)
 {
-	s->revision = revision;
-	if (revision == 3)
-		timer_start(s->ping, (int64_t)s->open.ping_interval_ms * 1000);
-}
+	struct session *s = arg;
 
-static void take_open(struct session *s, struct slice data)
-{
-	struct err e;
-
-	if (s->state != OPENING || !eio_open_decode(data, &s->open, &e)) {
-		give_up(s, SESSION_PROTOCOL,
-			s->state == OPENING ? e.text : "a second open packet came");
+	if (s->state != CONNECTING)
 		return;
-	}
-	timer_start(s->heartbeat, heartbeat_limit(s));
-	if (s->feed->protocol == CONFIG_PROTOCOL_EIO3) {
-		settle_revision(s, 3);
-		move(s, JOINING);
-		timer_start(s->phase, PHASE_TIMEOUT_US);
-	} else if (s->feed->protocol == CONFIG_PROTOCOL_EIO4 || s->open.max_payload != 0) {
-		settle_revision(s, 4); /* only Socket.IO 4 says maxPayload */
+	move(s, JOINING);
+	timer_start(s->phase, JOIN_TIMEOUT_US);
+	if (!engine_generation(s->engine)->joins_unasked)
 		join(s);
-	} else {
-		move(s, GREETING);
-		timer_start(s->phase, GREETING_US);
-	}
 }
 
 static void become_live(struct session *s)
 {
 	struct batch *batch = writer_batch(s->context.writer);
-	const char *protocol = s->revision == 3 ? "eio3" : "eio4";
-	struct slice sid = slice_of(s->open.sid);
+	const char *protocol = engine_generation(s->engine)->name;
+	const char *transport = engine_transport(s->engine);
+	struct slice sid = slice_of(engine_sid(s->engine));
 
 	if (secret_quotes(sid)) /* a server's strange idea; the recording holds no token */
 		sid = (struct slice){ 0 };
-
 	move(s, LIVE);
 	timer_stop(s->phase);
 	s->live_us = clock_mono_us();
-	buf_release(&s->auth);
+	wipe(&s->auth);
 	if (batch == NULL ||
 		!batch_add_established(batch, s->connection_id, clock_now(s->context.clock),
-			protocol, "websocket", sid)) {
+			protocol, transport, sid)) {
 		give_up_overloaded(s);
 		return;
 	}
 	log_line(LOG_INFO, "connected", log_text("feed", s->feed->name),
 		log_int("connection", s->connection_id), log_text("protocol", protocol),
-		log_text("transport", "websocket"),
+		log_text("transport", transport),
 		log_int("endpoints", (int64_t)s->feed->n_endpoints));
 	s->events->live(s->arg);
 	if (s->state == LIVE)
 		subscriptions_begin(s->subscriptions);
 }
 
+static void engine_upgraded(void *arg)
+{
+	struct session *s = arg;
+	struct batch *batch = writer_batch(s->context.writer);
+
+	log_line(LOG_INFO, "upgraded", log_text("feed", s->feed->name),
+		log_int("connection", s->connection_id),
+		log_text("transport", engine_transport(s->engine)));
+	/* Before it is live there is no row to bring up to date: it will say the new transport. */
+	if (s->state == LIVE &&
+		(batch == NULL ||
+			!batch_add_upgraded(batch, s->connection_id, engine_transport(s->engine))))
+		give_up_overloaded(s);
+}
+
+/* A server of Engine.IO 4 names the Socket.IO session when it lets one in; an answer without is of 3. */
+static bool check_generation(struct session *s, const struct sio_packet *packet)
+{
+	if (engine_generation(s->engine)->joins_unasked || packet->data.len != 0)
+		return true;
+	if (s->feed->protocol == CONFIG_PROTOCOL_AUTO) {
+		engine_revise(s->engine, &generation_eio3);
+		return true;
+	}
+	give_up(s, SESSION_PROTOCOL,
+		"the server speaks \"eio3\" (Socket.IO 1 or 2), and the feed's 'protocol' is \"eio4\"; set "
+		"it to \"auto\" or \"eio3\"");
+	return false;
+}
+
 /* The server says that we are in a namespace. */
 static void take_connect(struct session *s, const struct sio_packet *packet)
 {
-	if (s->state == GREETING)
-		settle_revision(s, 3);
-	if (s->state != GREETING && s->state != JOINING)
+	if (s->state != JOINING || !check_generation(s, packet))
 		return;
 	if (slice_equal(packet->nsp, slice_of(s->feed->namespace)))
 		become_live(s);
-	else if (s->revision == 3 && !s->has_asked)
-		join(s); /* generation 3 always joins "/" first */
+	else if (!s->has_asked)
+		join(s); /* it put us into "/" first */
 }
 
-/* A 44 packet: the server refuses the namespace. */
+/* The server refuses, or complains. */
 static void take_error(struct session *s, const struct sio_packet *packet)
 {
+	bool has_token = s->feed->has_token;
 	char why[200];
 	char detail[256];
-	bool is_namespace;
 
-	if (s->state != GREETING && s->state != JOINING) {
+	(void)sio_error_text(packet->data, why, sizeof(why));
+	if (strcmp(why, "client not handshaken") == 0) {
+		give_up(s, SESSION_UNKNOWN_SID, "the server does not know the session any more");
+	} else if (s->state != JOINING) {
 		log_line(s->told_errors++ < ERRORS_TOLD ? LOG_WARN : LOG_DEBUG,
 			"the server reports an error", log_text("feed", s->feed->name),
-			log_text("error", sio_error_text(packet->data, why, sizeof(why))));
-		return;
+			log_text("error", why));
+	} else if (strcmp(why, "Invalid namespace") == 0) {
+		(void)snprintf(detail, sizeof(detail), "the server refuses the namespace: %s", why);
+		give_up(s, SESSION_NAMESPACE, detail);
+	} else {
+		(void)snprintf(detail, sizeof(detail), "the server refuses the %s: %s",
+			has_token ? "token" : "connection", why);
+		give_up(s, has_token ? SESSION_TOKEN : SESSION_REFUSED, detail);
 	}
-	(void)sio_error_text(packet->data, why, sizeof(why));
-	is_namespace = strcmp(why, "Invalid namespace") == 0;
-	(void)snprintf(detail, sizeof(detail), "the server refuses the %s: %s",
-		is_namespace || !s->feed->has_token ? "connection" : "token", why);
-	give_up(s, is_namespace || !s->feed->has_token ? SESSION_REFUSED : SESSION_TOKEN, detail);
 }
 
 /* ---- packets ---- */
@@ -368,7 +317,7 @@ static void take_sio(struct session *s, const struct sio_packet *packet)
 			subscriptions_ack(s->subscriptions, packet->id, packet->data);
 		break;
 	case SIO_DISCONNECT:
-		give_up(s, SESSION_SERVER_CLOSED,
+		give_up(s, SESSION_DISCONNECTED,
 			"the server disconnects us (Socket.IO disconnect)");
 		break;
 	case SIO_ERROR:
@@ -386,124 +335,63 @@ static void take_bad(struct session *s, struct slice bytes, const char *why)
 	give_up(s, SESSION_PROTOCOL, why);
 }
 
-static void take_message(struct session *s, const struct eio_packet *eio, struct slice message)
+static void engine_message(void *arg, bool is_binary, struct slice data, struct slice whole)
 {
+	struct session *s = arg;
+	const struct generation *g = engine_generation(s->engine);
 	struct sio_packet packet;
 	struct err e;
-	enum sio_result result = eio->is_binary
-		? sio_assembler_binary(s->assembler, eio->data, &packet, &e)
-		: sio_assembler_text(s->assembler, eio->data, &packet, &e);
+	enum sio_result result = is_binary
+		? sio_assembler_binary(s->assembler, g, data, &packet, &e)
+		: sio_assembler_text(s->assembler, g, data, &packet, &e);
 
 	if (result == SIO_BAD)
-		take_bad(s, message, e.text);
+		take_bad(s, whole, e.text);
 	else if (result == SIO_PACKET)
 		take_sio(s, &packet);
 }
 
-static void take_eio(struct session *s, bool is_binary, struct slice message)
-{
-	struct eio_packet packet;
-	struct err e;
-
-	if (!eio_decode(s->revision == 3 ? 3 : 4, is_binary, message, &packet, &e)) {
-		take_bad(s, message, e.text);
-		return;
-	}
-	if (s->state == OPENING && packet.type != EIO_OPEN) {
-		give_up(s, SESSION_PROTOCOL,
-			"this is not a Socket.IO server: its first message is not an open packet");
-		return;
-	}
-	switch (packet.type) {
-	case EIO_OPEN:
-		take_open(s, packet.data);
-		break;
-	case EIO_PING:
-		if (s->state != CLOSING && !send_packet(s, EIO_PONG, packet.data))
-			give_up_overloaded(s);
-		break;
-	case EIO_MESSAGE:
-		take_message(s, &packet, message);
-		break;
-	case EIO_CLOSE:
-		give_up(s, SESSION_SERVER_CLOSED,
-			"the server closes the session (Engine.IO close)");
-		break;
-	case EIO_PONG:
-	case EIO_UPGRADE:
-	case EIO_NOOP:
-		break;
-	}
-}
-
-/* ---- the WebSocket ---- */
-
-static void ws_opened(void *arg)
+static void engine_rejected(void *arg, const char *reason, struct slice bytes)
 {
 	struct session *s = arg;
 
-	move(s, OPENING);
-	timer_start(s->phase, PHASE_TIMEOUT_US);
+	if (!ingest_reject(s->ingest, s->connection_id, clock_now(s->context.clock), reason, bytes))
+		give_up_overloaded(s);
 }
 
-static void ws_arrived(void *arg)
+static void engine_arrived(void *arg)
 {
 	struct session *s = arg;
 
-	s->arrived_us = clock_mono_us();
 	s->last_received_us = clock_now(s->context.clock);
 	if (writer_is_full(s->context.writer))
 		s->context.full(s->context.full_arg);
 }
 
-static void ws_message(void *arg, enum ws_result kind, const struct ws_message *message)
-{
-	struct session *s = arg;
-	char reason[96];
-
-	switch (kind) {
-	case WS_TOO_LARGE:
-		(void)snprintf(reason, sizeof(reason),
-			"too large: %llu bytes, of which %zu are kept",
-			(unsigned long long)message->total, message->payload.len);
-		if (!ingest_reject(s->ingest, s->connection_id, clock_now(s->context.clock), reason,
-			    message->payload))
-			give_up_overloaded(s);
-		break;
-	case WS_BAD:
-		if (!ingest_reject(s->ingest, s->connection_id, clock_now(s->context.clock),
-			    "bad UTF-8", message->payload))
-			give_up_overloaded(s);
-		break;
-	default:
-		take_eio(s, kind == WS_BINARY, message->payload);
-		break;
-	}
-}
-
-static void ws_ended(void *arg, const struct ws_end *end)
-{
-	struct session *s = arg;
-
-	if (s->state == CLOSING)
-		finish(s, s->end, s->detail);
-	else
-		finish(s, session_end_of(end, s->feed->has_token), end->e.text);
-}
-
-static const struct ws_client_events ws_events = { ws_opened, ws_arrived, ws_message, ws_ended };
+static const struct engine_events engine_events = {
+	.opened = engine_opened,
+	.upgraded = engine_upgraded,
+	.arrived = engine_arrived,
+	.message = engine_message,
+	.rejected = engine_rejected,
+	.ended = engine_ended,
+};
 
 /* ---- subscriptions ---- */
 
+/* The arguments go out as ASCII, which every version reads alike. */
 static bool subscriptions_send(
 	void *arg, const char *event, struct slice args, bool has_id, uint64_t id)
 {
 	struct session *s = arg;
 
 	buf_reset(&s->packet, PACKET_MAX / 16);
-	if (sio_event_encode(
-		    &s->packet, slice_of(s->feed->namespace), slice_of(event), args, has_id, id) &&
-		send_packet(s, EIO_MESSAGE, buf_slice(&s->packet)))
+	buf_reset(&s->ascii, PACKET_MAX / 16);
+	if (json_ascii(args, &s->ascii) &&
+		generation_event_encode(engine_generation(s->engine), &s->packet,
+			slice_of(s->feed->namespace), slice_of(event), buf_slice(&s->ascii), has_id,
+			id) &&
+		engine_send(s->engine, buf_slice(&s->packet)))
 		return true;
 	give_up_overloaded(s);
 	return false;
@@ -513,7 +401,7 @@ static size_t subscriptions_pending(void *arg)
 {
 	struct session *s = arg;
 
-	return ws_client_pending(s->ws);
+	return engine_pending(s->engine);
 }
 
 static void subscriptions_settled(void *arg, size_t confirmed, size_t refused)
@@ -548,23 +436,10 @@ static void phase_due(void *arg)
 {
 	struct session *s = arg;
 
-	switch (s->state) {
-	case GREETING: /* nobody joined unasked: generation 4 */
-		settle_revision(s, 4);
-		join(s);
-		break;
-	case LEAVING:
+	if (s->state == LEAVING)
 		subscriptions_left(s);
-		break;
-	case OPENING:
-		give_up(s, SESSION_TIMEOUT,
-			"the server accepted the WebSocket and then sent no Engine.IO open packet; does it speak "
-			"another protocol generation?");
-		break;
-	default:
-		give_up(s, SESSION_TIMEOUT, "the server did not answer the Socket.IO connect");
-		break;
-	}
+	else
+		give_up(s, SESSION_NO_JOIN, "the server did not answer the Socket.IO connect");
 }
 
 void session_stop(struct session *s)
@@ -580,11 +455,8 @@ void session_stop(struct session *s)
 
 void session_pause(struct session *s, bool pause)
 {
-	if (s->ws == NULL || s->is_paused == pause)
-		return;
-	s->is_paused = pause;
-	s->arrived_us = clock_mono_us();
-	ws_client_pause(s->ws, pause);
+	if (s->engine != NULL)
+		engine_pause(s->engine, pause);
 }
 
 void session_note_alive(struct session *s)
@@ -602,17 +474,27 @@ static bool prepare(struct session *s, const struct secret *token, struct err *e
 	s->assembler = sio_assembler_new();
 	s->subscriptions = subscriptions_new(s->context.loop, s->feed, &subscription_events, s);
 	s->phase = timer_new(s->context.loop, phase_due, s);
-	s->heartbeat = timer_new(s->context.loop, heartbeat_due, s);
-	s->ping = timer_new(s->context.loop, ping_due, s);
 	if (s->assembler == NULL || s->subscriptions == NULL || s->phase == NULL ||
-		s->heartbeat == NULL || s->ping == NULL ||
 		!handshake_auth(s->feed, token, &s->auth))
 		return err_set(e, ERR_NOMEM, "cannot connect: out of memory");
 	return true;
 }
 
-bool session_new(struct session **out, const struct session_context *context, struct ingest *ingest,
-	const struct secret *token, const struct session_events *events, void *arg, struct err *e)
+static bool open_engine(struct session *s, const struct session_feed *feed,
+	const struct secret *token, struct err *e)
+{
+	struct access access = { .loop = s->context.loop,
+		.transfers = s->context.transfers,
+		.cookies = feed->cookies,
+		.feed = s->feed,
+		.token = token };
+
+	return engine_new(&s->engine, &access, feed->memory, &engine_events, s, e);
+}
+
+bool session_new(struct session **out, const struct session_context *context,
+	const struct session_feed *feed, const struct secret *token,
+	const struct session_events *events, void *arg, struct err *e)
 {
 	struct session *s = calloc(1, sizeof(*s));
 	struct batch *batch = writer_batch(context->writer);
@@ -622,21 +504,22 @@ bool session_new(struct session **out, const struct session_context *context, st
 		return err_set(e, ERR_NOMEM, "cannot connect: out of memory");
 	}
 	s->context = *context;
-	s->ingest = ingest;
-	s->feed = ingest->feed;
+	s->ingest = feed->ingest;
+	s->feed = feed->ingest->feed;
 	s->events = events;
 	s->arg = arg;
 	s->connection_id = writer_next_connection_id(context->writer);
-	s->arrived_us = clock_mono_us();
 	buf_init(&s->auth, PACKET_MAX);
 	buf_init(&s->packet, PACKET_MAX);
-	if (!prepare(s, token, e) ||
-		!handshake_open(&s->ws, context->loop, context->transfers, s->feed, token,
-			&ws_events, s, e) ||
-		!batch_add_opened(
-			batch, s->connection_id, ingest->feed_id, clock_now(context->clock))) {
+	buf_init(&s->ascii, 6 * PACKET_MAX);
+	if (!prepare(s, token, e) || !open_engine(s, feed, token, e)) {
 		session_free(s);
 		return false;
+	}
+	if (!batch_add_opened(
+		    batch, s->connection_id, s->ingest->feed_id, clock_now(context->clock))) {
+		session_free(s);
+		return err_set(e, ERR_NOMEM, "cannot connect: out of memory");
 	}
 	log_line(LOG_DEBUG, "connecting", log_text("feed", s->feed->name),
 		log_int("connection", s->connection_id), log_text("url", s->feed->url_text));

@@ -1,13 +1,12 @@
 /*
  * session: one connection to a feed, from the first byte to its close reason.
  *
- * Speaks Engine.IO 3 or 4 and Socket.IO over a WebSocket, subscribes the feed's endpoints and hands every
- * event to ingest. Which generation the server speaks it finds out without an extra round trip: EIO=4 is
- * asked for, and a server that joins the namespace unasked is of generation 3.
+ * Speaks Socket.IO over record/engine: joins the namespace, subscribes the feed's endpoints, hands every
+ * event to ingest, and writes into the recording how the connection went.
  *
- *   connecting --101--> opening --open packet--> greeting --who joins?--> joining --joined--> live
- *                                                    |  (known at once) ------^                |
- *        any state --- failure, refusal, silence ---> closed <-- closing <-- leaving <---------+
+ *   connecting --opened--> joining --joined--> live --stop--> leaving
+ *       |                     |                  |               |
+ *       +---------------------+----- failure, refusal, loss -----+---> closing --> closed
  */
 #ifndef TAPEDECK_RECORD_SESSION_H
 #define TAPEDECK_RECORD_SESSION_H
@@ -18,7 +17,9 @@
 #include "base/secret.h"
 #include "config/config.h"
 #include "net/loop.h"
+#include "net/cookies.h"
 #include "net/transfers.h"
+#include "record/approach.h"
 #include "record/ingest.h"
 #include "record/session_end.h"
 
@@ -45,10 +46,17 @@ struct session_events {
 
 struct session;
 
+/* What the sessions of one feed have in common; outlives them. */
+struct session_feed {
+	struct ingest *ingest;
+	struct cookies *cookies;
+	struct approach_memory *memory;
+};
+
 /* Starts to connect. `token` may be NULL and is only used during the call. */
-bool session_new(struct session **out, const struct session_context *context, struct ingest *ingest,
-	const struct secret *token, const struct session_events *events, void *arg,
-	struct err *e) MUST_CHECK;
+bool session_new(struct session **out, const struct session_context *context,
+	const struct session_feed *feed, const struct secret *token,
+	const struct session_events *events, void *arg, struct err *e) MUST_CHECK;
 
 /* Ends without a further event; accepts NULL. */
 void session_free(struct session *s);

@@ -1,43 +1,96 @@
 #include "record/session_end.h"
 
+#include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
-const char *const session_end_names[SESSION_ENDS] = {
-	[SESSION_UNREACHABLE] = "unreachable",
-	[SESSION_TCP_REFUSED] = "tcp_refused",
-	[SESSION_TLS] = "tls",
-	[SESSION_REFUSED] = "refused",
-	[SESSION_TOKEN] = "token",
-	[SESSION_PROTOCOL] = "protocol",
-	[SESSION_TIMEOUT] = "timeout",
-	[SESSION_HEARTBEAT] = "heartbeat",
-	[SESSION_SERVER_CLOSED] = "server_closed",
-	[SESSION_NETWORK] = "network",
-	[SESSION_OVERLOAD] = "overload",
-	[SESSION_STOPPED] = "stopped",
+static const struct {
+	const char *name;
+	enum session_reaction reaction;
+} ends[SESSION_ENDS] = {
+	[SESSION_UNREACHABLE] = { "unreachable", REACTION_RETRY },
+	[SESSION_TCP_REFUSED] = { "tcp_refused", REACTION_KNOCK },
+	[SESSION_CONNECT_TIMEOUT] = { "connect_timeout", REACTION_RETRY },
+	[SESSION_TLS] = { "tls", REACTION_RETRY },
+	[SESSION_REFUSED] = { "refused", REACTION_RELEARN },
+	[SESSION_TOKEN] = { "token", REACTION_NEW_TOKEN },
+	[SESSION_NAMESPACE] = { "namespace", REACTION_RETRY },
+	[SESSION_NOT_SOCKETIO] = { "not_socketio", REACTION_RELEARN },
+	[SESSION_PROTOCOL] = { "protocol", REACTION_RELEARN },
+	[SESSION_NO_OPEN] = { "no_open", REACTION_RELEARN },
+	[SESSION_NO_JOIN] = { "no_join", REACTION_RELEARN },
+	[SESSION_HEARTBEAT] = { "heartbeat", REACTION_RETRY },
+	[SESSION_DISCONNECTED] = { "disconnected", REACTION_RETRY },
+	[SESSION_ENGINE_CLOSED] = { "engine_closed", REACTION_RETRY },
+	[SESSION_SERVER_CLOSED] = { "server_closed", REACTION_RETRY },
+	[SESSION_UNKNOWN_SID] = { "unknown_sid", REACTION_RETRY },
+	[SESSION_NETWORK] = { "network", REACTION_RETRY },
+	[SESSION_OVERLOAD] = { "overload", REACTION_RETRY },
+	[SESSION_STOPPED] = { "stopped", REACTION_RETRY },
 };
+
+const char *session_end_name(enum session_end end)
+{
+	assert(end < SESSION_ENDS);
+	return ends[end].name;
+}
+
+enum session_reaction session_end_reaction(enum session_end end)
+{
+	assert(end < SESSION_ENDS);
+	return ends[end].reaction;
+}
+
+enum session_end session_end_of_error(enum err_code code)
+{
+	switch (code) {
+	case ERR_CONNREFUSED:
+		return SESSION_TCP_REFUSED;
+	case ERR_TIMEOUT:
+		return SESSION_CONNECT_TIMEOUT;
+	case ERR_TLS:
+		return SESSION_TLS;
+	case ERR_NOMEM:
+		return SESSION_OVERLOAD;
+	default:
+		return SESSION_UNREACHABLE;
+	}
+}
+
+/* What a server that answers the WebSocket's handshake with something else is. */
+static enum session_end refused(const struct ws_end *end, bool has_token)
+{
+	switch (end->http_status) {
+	case 0:
+		if (end->e.code == ERR_TIMEOUT)
+			return SESSION_CONNECT_TIMEOUT;
+		return end->is_mute ? SESSION_NETWORK : SESSION_PROTOCOL;
+	case 401:
+	case 403:
+		return has_token ? SESSION_TOKEN : SESSION_REFUSED;
+	case 200:
+	case 404:
+	case 405:
+	case 410:
+	case 501:
+		return SESSION_NOT_SOCKETIO;
+	default:
+		return SESSION_REFUSED;
+	}
+}
 
 enum session_end session_end_of(const struct ws_end *end, bool has_token)
 {
 	switch (end->kind) {
 	case WS_END_UNREACHED:
-		if (strstr(end->e.text, "SSL") != NULL ||
-			strstr(end->e.text, "certificate") != NULL)
-			return SESSION_TLS;
-		return end->e.code == ERR_CONNREFUSED ? SESSION_TCP_REFUSED : SESSION_UNREACHABLE;
+		return session_end_of_error(end->e.code);
 	case WS_END_REFUSED:
-		if (has_token && (end->http_status == 401 || end->http_status == 403))
-			return SESSION_TOKEN;
-		if (end->e.code == ERR_TIMEOUT)
-			return SESSION_TIMEOUT;
-		return end->http_status != 0 ? SESSION_REFUSED : SESSION_PROTOCOL;
+		return refused(end, has_token);
 	case WS_END_CLOSED:
 		return SESSION_SERVER_CLOSED;
 	case WS_END_LOST:
 		return SESSION_NETWORK;
 	case WS_END_PROTOCOL:
-		return SESSION_PROTOCOL;
+		return end->e.code == ERR_DENIED ? SESSION_REFUSED : SESSION_PROTOCOL;
 	}
 	abort(); /* there is no other kind */
 }

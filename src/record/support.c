@@ -2,33 +2,6 @@
 
 #include "base/log.h"
 
-static bool speaks_websocket(const struct config_feed *feed)
-{
-	for (size_t i = 0; i < feed->n_transports; i++)
-		if (feed->transports[i] == CONFIG_TRANSPORT_WEBSOCKET)
-			return true;
-	return false;
-}
-
-bool support_check(const struct config *config, struct err *e)
-{
-	for (size_t i = 0; i < config->n_feeds; i++) {
-		const struct config_feed *feed = &config->feeds[i];
-
-		if (!speaks_websocket(feed))
-			return err_set(e, ERR_CONFIG,
-				"%s: feeds[%zu].transports has no \"websocket\", and this version records over "
-				"WebSocket only; add it",
-				config->file, i);
-		if (feed->protocol == CONFIG_PROTOCOL_09)
-			return err_set(e, ERR_CONFIG,
-				"%s: feeds[%zu].protocol is \"0.9\", which this version does not speak; it "
-				"speaks \"eio3\" (Socket.IO 1 and 2) and \"eio4\" (3 and 4)",
-				config->file, i);
-	}
-	return true;
-}
-
 static void warn(const char *feed, const char *key)
 {
 	log_line(LOG_WARN, "a configured key has no effect in this version", log_text("key", key),
@@ -70,8 +43,6 @@ void support_warn(const struct config *config)
 
 		if (feed->connections > 1)
 			warn(feed->name, "connections");
-		if (feed->compression)
-			warn(feed->name, "compression");
 		if (feed->retention.age_us != 0 || feed->retention.bytes != 0)
 			warn(feed->name, "retention");
 		if (feed->has_token && feed->token.has_jwt_route)

@@ -7,14 +7,7 @@
 #ifndef TAPEDECK_RECORD_SUPPORT_H
 #define TAPEDECK_RECORD_SUPPORT_H
 
-#include "base/compiler.h"
-#include "base/err.h"
 #include "config/config.h"
-
-#include <stdbool.h>
-
-/* False if the configuration cannot be recorded with at all (ERR_CONFIG). */
-bool support_check(const struct config *config, struct err *e) MUST_CHECK;
 
 /* Logs a warning for each key that is set and has no effect. */
 void support_warn(const struct config *config);

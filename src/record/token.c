@@ -17,6 +17,7 @@ struct token {
 	void *arg;
 	struct timer *retry;
 	struct http_call *call;
+	struct cookies *cookies;
 	struct backoff backoff;
 	struct backoff refusals;
 	struct secret *secret;
@@ -30,13 +31,18 @@ struct token {
 static void fetch(void *arg);
 
 struct token *token_new(struct loop *l, struct transfers *ts, const struct config_feed *feed,
-	void (*ready)(void *arg), void *arg)
+	struct cookies *cookies, void (*ready)(void *arg), void *arg)
 {
 	struct token *t = calloc(1, sizeof(*t));
 
 	if (t == NULL)
 		return NULL;
-	*t = (struct token){ .loop = l, .transfers = ts, .feed = feed, .ready = ready, .arg = arg };
+	*t = (struct token){ .loop = l,
+		.transfers = ts,
+		.feed = feed,
+		.cookies = cookies,
+		.ready = ready,
+		.arg = arg };
 	t->retry = timer_new(l, fetch, t);
 	if (t->retry == NULL) {
 		free(t);
@@ -207,6 +213,10 @@ static void fetch(void *arg)
 		secret_free(t->key);
 		t->key = key;
 		struct http_request request = {
+			.method = HTTP_POST,
+			.follows = true,
+			.cookies = t->cookies,
+			.address = &t->feed->token.url,
 			.url = t->feed->token.url_text,
 			.user = key,
 			.ca_file = t->feed->ca_file,
@@ -215,7 +225,7 @@ static void fetch(void *arg)
 		};
 
 		log_line(LOG_DEBUG, "fetching a token", log_text("feed", t->feed->name));
-		if (!http_post(&t->call, t->loop, t->transfers, &request, answered, t, &e))
+		if (!http_send(&t->call, t->loop, t->transfers, &request, answered, t, &e))
 			fail(t, &e);
 	} else {
 		fail(t, &e);

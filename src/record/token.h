@@ -12,6 +12,7 @@
 #include "base/compiler.h"
 #include "base/secret.h"
 #include "config/config.h"
+#include "net/cookies.h"
 #include "net/loop.h"
 #include "net/transfers.h"
 
@@ -22,10 +23,10 @@
 
 struct token;
 
-/* `ready` is called from the loop each time a fetch has succeeded. The feed's configuration must outlive
- * it. NULL when out of memory. */
+/* `ready` is called from the loop each time a fetch has succeeded. The feed's configuration and cookies must
+ * outlive it. NULL when out of memory. */
 struct token *token_new(struct loop *l, struct transfers *ts, const struct config_feed *feed,
-	void (*ready)(void *arg), void *arg) MUST_CHECK;
+	struct cookies *cookies, void (*ready)(void *arg), void *arg) MUST_CHECK;
 
 /* Accepts NULL. */
 void token_free(struct token *t);

@@ -3,6 +3,7 @@
 #include "store/streams.h"
 
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@ enum {
 	INSERT_REJECTED,
 	INSERT_CONNECTION,
 	SET_ESTABLISHED,
+	SET_TRANSPORT,
 	SET_ALIVE,
 	SET_CLOSED,
 	COUNT_EVENTS,
@@ -37,6 +39,7 @@ static const char *const statement_sql[STATEMENTS] = {
 	[SET_ESTABLISHED] =
 		"UPDATE connection SET established = ?2, protocol = ?3, transport = ?4, "
 		"sid = ?5 WHERE connection_id = ?1",
+	[SET_TRANSPORT] = "UPDATE connection SET transport = ?2 WHERE connection_id = ?1",
 	[SET_ALIVE] = "UPDATE connection SET last_received = ?2 WHERE connection_id = ?1",
 	[SET_CLOSED] = "UPDATE connection SET closed = ?2, last_received = ?3, close_reason = ?4, "
 		       "close_detail = ?5 WHERE connection_id = ?1",
@@ -192,6 +195,7 @@ static const struct {
 } plain[] = {
 	[BATCH_OPENED] = { INSERT_CONNECTION, 3, 0 },
 	[BATCH_ESTABLISHED] = { SET_ESTABLISHED, 2, 3 },
+	[BATCH_UPGRADED] = { SET_TRANSPORT, 1, 1 },
 	[BATCH_ALIVE] = { SET_ALIVE, 2, 0 },
 	[BATCH_CLOSED] = { SET_CLOSED, 3, 2 },
 	[BATCH_CLOCK_STEP] = { INSERT_CLOCK_STEP, 2, 0 },
@@ -222,6 +226,7 @@ static bool apply_record(struct applier *a, const struct batch_record *r, struct
 		return insert_rejected(a, r, e);
 	case BATCH_OPENED:
 	case BATCH_ESTABLISHED:
+	case BATCH_UPGRADED:
 	case BATCH_ALIVE:
 	case BATCH_CLOSED:
 	case BATCH_CLOCK_STEP:
@@ -344,6 +349,29 @@ bool applier_feed(struct applier *a, const struct store_feed *feed, int64_t *fee
 		(void)db_error(a->db, e);
 	(void)sqlite3_finalize(st);
 	return rc == SQLITE_DONE;
+}
+
+bool applier_feed_protocol(
+	struct applier *a, int64_t feed_id, char protocol[STORE_PROTOCOL_SIZE], struct err *e)
+{
+	struct sqlite3_stmt *st = NULL;
+	int rc;
+
+	protocol[0] = '\0';
+	if (!db_prepare(a->db, &st,
+		    "SELECT protocol FROM connection WHERE feed_id = ?1 AND protocol IS NOT NULL "
+		    "ORDER BY connection_id DESC LIMIT 1",
+		    e))
+		return false;
+	(void)sqlite3_bind_int64(st, 1, feed_id);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		(void)snprintf(protocol, STORE_PROTOCOL_SIZE, "%s",
+			(const char *)sqlite3_column_text(st, 0));
+	else if (rc != SQLITE_DONE)
+		(void)db_error(a->db, e);
+	(void)sqlite3_finalize(st);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE;
 }
 
 bool applier_number(struct applier *a, const char *sql, int64_t *out, struct err *e)

@@ -63,6 +63,12 @@ struct store_feed {
 bool applier_feed(struct applier *a, const struct store_feed *feed, int64_t *feed_id,
 	struct err *e) MUST_CHECK;
 
+#define STORE_PROTOCOL_SIZE 8
+
+/* The protocol of the feed's last connection that was established; empty if there is none. */
+bool applier_feed_protocol(struct applier *a, int64_t feed_id, char protocol[STORE_PROTOCOL_SIZE],
+	struct err *e) MUST_CHECK;
+
 /* Rows of `stream`. */
 int64_t applier_streams(const struct applier *a);
 

@@ -151,6 +151,14 @@ bool batch_add_established(struct batch *b, int64_t connection_id, int64_t at_us
 			.text = { slice_of(protocol), slice_of(transport), sid } });
 }
 
+bool batch_add_upgraded(struct batch *b, int64_t connection_id, const char *transport)
+{
+	return add(b,
+		&(struct batch_record){ .kind = BATCH_UPGRADED,
+			.number = { connection_id },
+			.text = { slice_of(transport) } });
+}
+
 bool batch_add_alive(struct batch *b, int64_t connection_id, int64_t last_received_us)
 {
 	return add(b,

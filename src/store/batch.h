@@ -21,6 +21,7 @@ enum batch_kind {
 	BATCH_REJECTED,
 	BATCH_OPENED,      /* a connection was attempted */
 	BATCH_ESTABLISHED, /* ... joined its namespace */
+	BATCH_UPGRADED,    /* ... moved to another transport */
 	BATCH_ALIVE,       /* ... received bytes */
 	BATCH_CLOSED,      /* ... is over */
 	BATCH_CLOCK_STEP,
@@ -72,6 +73,7 @@ bool batch_add_opened(
 	struct batch *b, int64_t connection_id, int64_t feed_id, int64_t at_us) MUST_CHECK;
 bool batch_add_established(struct batch *b, int64_t connection_id, int64_t at_us,
 	const char *protocol, const char *transport, struct slice sid) MUST_CHECK;
+bool batch_add_upgraded(struct batch *b, int64_t connection_id, const char *transport) MUST_CHECK;
 bool batch_add_alive(struct batch *b, int64_t connection_id, int64_t last_received_us) MUST_CHECK;
 /* `last_received_us` 0: nothing ever was. */
 bool batch_add_closed(struct batch *b, int64_t connection_id, int64_t at_us,

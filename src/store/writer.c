@@ -165,6 +165,13 @@ bool writer_feed(struct writer *w, const struct store_feed *feed, int64_t *feed_
 		err_prefix(e, "cannot write to '%s'", w->path);
 }
 
+bool writer_feed_protocol(
+	struct writer *w, int64_t feed_id, char protocol[STORE_PROTOCOL_SIZE], struct err *e)
+{
+	return applier_feed_protocol(w->applier, feed_id, protocol, e) ||
+		err_prefix(e, "cannot read '%s'", w->path);
+}
+
 /* Waits on `changed` for at most `ms`; the caller holds the lock. */
 static void wait_ms(struct writer *w, int64_t ms)
 {

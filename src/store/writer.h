@@ -55,6 +55,10 @@ int64_t writer_next_connection_id(struct writer *w);
 bool writer_feed(struct writer *w, const struct store_feed *feed, int64_t *feed_id,
 	struct err *e) MUST_CHECK;
 
+/* The protocol of its last connection; see applier_feed_protocol. Only before writer_start. */
+bool writer_feed_protocol(struct writer *w, int64_t feed_id, char protocol[STORE_PROTOCOL_SIZE],
+	struct err *e) MUST_CHECK;
+
 /* Starts the thread. `wake` is called on the writer thread after each commit, must not block, and must
  * stay callable until writer_close. */
 bool writer_start(struct writer *w, void (*wake)(void *arg), void *arg, struct err *e) MUST_CHECK;

@@ -4,9 +4,10 @@ import test from 'node:test';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startFeed } from '../peers/feed-server.mjs';
 import { Market, startDemo } from '../peers/demo-server.mjs';
-import { connect } from '../peers/sockets.mjs';
+import { connect, VERSIONS } from '../peers/sockets.mjs';
 import { makeCanary, makeToken, tokenNeedles } from '../peers/token.mjs';
 import { Scene, waitFor } from './support.mjs';
 
@@ -20,51 +21,76 @@ function emit(client, name, what) {
 	return new Promise((resolve) => client.emit(name, what, resolve));
 }
 
-for (const version of [2, 4]) {
-	test(`version ${version}: token, subscribe, data, unsubscribe, kick`, async (t) => {
-		const feed = await startFeed({ version, apiKey: 'a-key' });
-		const { token } = await (await fetchToken(feed)).json();
-		const client = connect(version, feed.url, { query: { token }, reconnection: false });
-		const texts = [];
+const WAYS = {
+	websocket: ['websocket'], polling: ['polling'], upgrade: ['polling', 'websocket'],
+};
+const waysOf = (version) => (version === '0.9' ? ['websocket', 'polling'] : Object.keys(WAYS));
+const REFUSED = { '0.9': 'handshake unauthorized', 1: { code: 401 } };
 
-		t.after(async () => { client.close(); await feed.stop(); });
-		client.on('data', (event, ...more) => texts.push(JSON.stringify([event, ...more])));
-		assert.equal(token.length, 9300);
-		assert.equal(await emit(client, 'subscribe', { path: 'p', params: { b: '1', a: '2' } }), null);
-		feed.publish({ path: 'p', params: { a: '2', b: '1' }, timestamp: 't', results: [1] });
-		feed.publishText('p', { a: '2', b: '1' }, '{"path":"p", "results":[1.10,-0,"\\u00e9"]}', ['7']);
-		feed.publish({ path: 'other', params: {}, timestamp: 't', results: [] });
-		await waitFor(() => texts.length === 2, 'two events');
-		assert.deepEqual(texts, ['[{"path":"p","params":{"a":"2","b":"1"},"timestamp":"t","results":[1]}]',
-			'[{"path":"p","results":[1.1,0,"é"]},7]']);
-		feed.refuse('p', {}, 'not today');
-		assert.equal(await emit(client, 'subscribe', { path: 'p', params: {} }), 'not today');
-		assert.equal(await emit(client, 'unsubscribe', { path: 'p', params: { a: '2', b: '1' } }), null);
-		assert.equal(feed.subscriptions().size, 0);
-		const gone = new Promise((resolve) => client.on('disconnect', resolve));
-		feed.kick();
-		assert.equal(await gone, 'io server disconnect');
-	});
+// A client of 0.9 that was never connected cannot be closed; one of 1.0 and 1.3 must be told not to come back.
+function hangUp(client) {
+	client.io?.reconnection(false);
+	if (client.close !== undefined)
+		client.close();
+	else if (client.socket.connected)
+		client.disconnect();
+}
+
+// A client of that version with a token of the feed. It and the feed end with the test.
+async function connectTo(t, feed, version, options) {
+	const query = feed.needToken ? { token: (await (await fetchToken(feed)).json()).token } : {};
+	const client = connect(version, feed.url, { query, reconnection: false, ...options });
+
+	t.after(async () => { hangUp(client); await feed.stop(); });
+	return client;
+}
+
+for (const version of VERSIONS) {
+	for (const way of waysOf(version)) {
+		test(`version ${version}, ${way}: token, subscribe, data, unsubscribe, kick`, async (t) => {
+			const feed = await startFeed({ version, apiKey: 'a-key' });
+			const client = await connectTo(t, feed, version, { transports: WAYS[way] });
+			const gone = new Promise((resolve) => client.on('disconnect', resolve));
+			const texts = [];
+
+			client.on('data', (event, ...more) => texts.push(JSON.stringify([event, ...more])));
+			assert.equal(await emit(client, 'subscribe', { path: 'p', params: { b: '1', a: '2' } }), null);
+			feed.publish({ path: 'p', params: { a: '2', b: '1' }, timestamp: 't', results: ['é😀'] });
+			feed.publishText('p', { a: '2', b: '1' }, '{"path":"p", "results":[1.10,-0,"\\u00e9é"]}', ['7']);
+			feed.publish({ path: 'other', params: {}, timestamp: 't', results: [] });
+			await waitFor(() => texts.length === 2, 'two events');
+			assert.deepEqual(texts, ['[{"path":"p","params":{"a":"2","b":"1"},"timestamp":"t","results":["é😀"]}]',
+				'[{"path":"p","results":[1.1,0,"éé"]},7]']);
+			feed.refuse('p', {}, 'not today');
+			assert.equal(await emit(client, 'subscribe', { path: 'p', params: {} }), 'not today');
+			await waitFor(() => feed.transports()[0] === (way === 'upgrade' ? 'websocket' : way), `the way ${way}`);
+			assert.equal(await emit(client, 'unsubscribe', { path: 'p', params: { a: '2', b: '1' } }), null);
+			assert.equal(feed.subscriptions().size, 0);
+			feed.kick();
+			assert.equal(await gone, version === '0.9' ? 'booted' : 'io server disconnect');
+			assert.equal(feed.counters.connections, 1);
+		});
+	}
 
 	test(`version ${version}: a connection without a valid token is refused in its own way`, async (t) => {
 		const feed = await startFeed({ version });
-		const client = connect(version, feed.url, { query: { token: 'made-up' }, reconnection: false });
+		const client = await connectTo(t, feed, version, { query: { token: 'made-up' } });
+		const isNew = Number(version) >= 3;
 
-		t.after(async () => { client.close(); await feed.stop(); });
 		const error = await new Promise((resolve) => {
 			client.on('connect', () => resolve('connected'));
-			client.on(version === 2 ? 'error' : 'connect_error', resolve);
+			client.on(isNew ? 'connect_error' : 'error', resolve);
 		});
-		assert.deepEqual(version === 2 ? error : error.data, { code: 401 });
+		assert.deepEqual(isNew ? error.data : error, REFUSED[version] ?? REFUSED[1]);
 		assert.equal(feed.counters.refused, 1);
+		assert.equal(feed.counters.connections, 0);
 	});
 
 	test(`version ${version}: stop, start on the same port, and a hard cut`, async (t) => {
 		const feed = await startFeed({ version, needToken: false });
-		const client = connect(version, feed.url, { transports: ['websocket'], reconnectionDelay: 50 });
 		const { port } = feed;
 
-		t.after(async () => { client.close(); await feed.stop(); });
+		await connectTo(t, feed, version, { transports: ['websocket'], reconnection: true, reconnectionDelay: 50 });
 		await waitFor(() => feed.counters.connections === 1, 'a connection');
 		await feed.stop();
 		await assert.rejects(fetchToken(feed));
@@ -73,6 +99,38 @@ for (const version of [2, 4]) {
 		await waitFor(() => feed.counters.connections === 2, 'a second connection');
 		feed.cut({ reset: true });
 		await waitFor(() => feed.counters.connections === 3, 'a third connection');
+	});
+
+	test(`version ${version}: namespace, way and heartbeat as asked; requests are remembered`, async (t) => {
+		const feed = await startFeed({
+			version, namespace: '/feed', transports: ['polling'], needToken: false,
+			socketio: { pingInterval: 200, pingTimeout: 300 },
+		});
+		const client = await connectTo(t, feed, version, { transports: ['polling'] });
+		const joined = version === '0.9' ? client.of('/feed') : (client.io.socket ?? ((name) => client.io.socket(name))).call(client.io, '/feed');
+		const texts = [];
+
+		if (joined.connect !== undefined && version !== '0.9')
+			joined.connect();
+		joined.on('data', (event) => texts.push(event.results));
+		assert.equal(await emit(joined, 'subscribe', { path: 'p', params: {} }), null);
+		await sleep(1000); // two of the server's patiences
+		feed.publish({ path: 'p', params: {}, results: 1 });
+		await waitFor(() => texts.length === 1, 'an event');
+		assert.deepEqual(feed.transports(), ['polling']);
+		assert.equal(feed.counters.connections, 1);
+		assert.ok(feed.requests.some(({ kind, method }) => kind === 'http' && method === 'POST'));
+		assert.ok(feed.requests.every(({ kind, url, headers }) => kind === 'http'
+			&& url.startsWith('/socket.io/') && headers.host === `127.0.0.1:${feed.port}`));
+	});
+}
+
+for (const [older, newer] of [['1.7', 4], [2, 4], [2, 3]]) {
+	test(`version ${newer} with allowEIO3 serves a client of version ${older}`, async (t) => {
+		const feed = await startFeed({ version: newer, allowEIO3: true });
+		const client = await connectTo(t, feed, older, {});
+
+		assert.equal(await emit(client, 'subscribe', { path: 'p', params: {} }), null);
 	});
 }
 

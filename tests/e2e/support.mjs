@@ -122,6 +122,8 @@ export class Scene {
 		this.key = `sk_test_${randomBytes(18).toString('hex')}`;
 		this.canary = makeCanary();
 		this.feeds = [];
+		this.peers = []; // other servers and proxies
+		this.secrets = []; // more texts that may appear nowhere
 		this.daemons = [];
 		this.own = new Set(); // files that the test wrote: the only ones that may hold a secret
 		this.write('api-key', `${this.key}\n`, 0o600);
@@ -142,6 +144,12 @@ export class Scene {
 
 		this.feeds.push(feed);
 		return feed.start();
+	}
+
+	// Starts a peer of another kind, which ends with the test.
+	async peer(peer) {
+		this.peers.push(peer);
+		return peer.start();
 	}
 
 	// A feed's part of the configuration.
@@ -181,7 +189,7 @@ export class Scene {
 	}
 
 	#needles() {
-		const texts = [this.key, Buffer.from(`${this.key}:`).toString('base64')];
+		const texts = [this.key, Buffer.from(`${this.key}:`).toString('base64'), ...this.secrets];
 
 		for (const feed of this.feeds)
 			texts.push(...feed.issued.flatMap((token) => tokenNeedles(token, feed.canary)));
@@ -221,8 +229,8 @@ export class Scene {
 	async end() {
 		for (const daemon of this.daemons)
 			daemon.kill();
-		for (const feed of this.feeds)
-			await feed.stop();
+		for (const peer of [...this.feeds, ...this.peers])
+			await peer.stop();
 		if (process.env.TAPEDECK_KEEP === undefined)
 			rmSync(this.dir, { recursive: true, force: true });
 	}
@@ -246,11 +254,11 @@ export function e2e(name, body) {
 	});
 }
 
-function openssl(dir, ...args) {
+export function openssl(dir, ...args) {
 	execFileSync('openssl', args, { cwd: dir, stdio: ['ignore', 'ignore', 'pipe'] });
 }
 
-function makeCertificate(scene, name, { issuer, names = 'IP:127.0.0.1,DNS:localhost', days = 30 }) {
+export function makeCertificate(scene, name, { issuer, names = 'IP:127.0.0.1,DNS:localhost', days = 30 }) {
 	const { dir } = scene;
 	const request = ['req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
 		'-keyout', `${name}.key`, '-subj', `/CN=tapedeck test ${name}`];

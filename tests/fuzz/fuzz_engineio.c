@@ -7,22 +7,22 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "proto/engineio.h"
+#include "proto/generation.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check_packet(int revision, bool is_binary, struct slice in)
+static void check_packet(const struct generation *g, bool is_binary, struct slice in)
 {
 	struct eio_packet packet;
 	bool is_binary_out;
 	struct buf out;
 	struct err e;
 
-	if (!eio_decode(revision, is_binary, in, &packet, &e))
+	if (!g->packet_decode(GENERATION_CLIENT, is_binary, in, &packet, &e))
 		return;
 	assert(eio_type_name(packet.type) != NULL);
 	buf_init(&out, (size_t)1 << 24);
-	if (!eio_encode(revision, &packet, &out, &is_binary_out))
+	if (!g->packet_encode(GENERATION_SERVER, &packet, &out, &is_binary_out))
 		abort();
 	assert(is_binary_out == is_binary && slice_equal(buf_slice(&out), in));
 	buf_release(&out);
@@ -55,10 +55,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slice in = { (const char *)data, size };
 
-	check_packet(3, false, in);
-	check_packet(4, false, in);
-	check_packet(3, true, in);
-	check_packet(4, true, in);
+	check_packet(&generation_eio3, false, in);
+	check_packet(&generation_eio4, false, in);
+	check_packet(&generation_eio3, true, in);
+	check_packet(&generation_eio4, true, in);
 	check_open(in);
 	return 0;
 }

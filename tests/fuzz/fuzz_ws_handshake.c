@@ -30,11 +30,12 @@ static void check_headers(struct slice headers, struct slice whole)
 			is_inside(header.value, whole));
 }
 
-static enum ws_handshake_result respond(struct slice in, size_t *used)
+static enum ws_handshake_result respond(struct slice in, bool offers_deflate, size_t *used)
 {
+	const struct ws_request asked = { .key = KEY, .offers_deflate = offers_deflate };
 	struct ws_response response;
 	struct err e = { 0 };
-	enum ws_handshake_result result = ws_response_parse(in, used, KEY, &response, &e);
+	enum ws_handshake_result result = ws_response_parse(in, used, &asked, &response, &e);
 
 	assert(*used <= in.len);
 	if (result == WS_HS_MORE)
@@ -72,10 +73,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct slice in = { (const char *)data, size };
 	size_t step = 1 + size / 300, used, cut_used;
 	enum ws_handshake_result whole, part;
+	bool offers = size % 2 != 0;
 
-	whole = respond(in, &used);
+	whole = respond(in, offers, &used);
 	for (size_t cut = 0; cut < size; cut += step) {
-		part = respond((struct slice){ in.ptr, cut }, &cut_used);
+		part = respond((struct slice){ in.ptr, cut }, offers, &cut_used);
 		assert(part == whole || part == WS_HS_MORE);
 		assert(part != WS_HS_DONE || cut_used == used);
 	}

@@ -100,7 +100,7 @@ const USAGE = `usage: node demo-server.mjs --api-key-file FILE [options]
   --port N         default 38080; 0 takes a free one
   --start T        the market's time to begin with, default 2014-05-21T10:30Z
   --speed N        minutes of the market in a second, default 60
-  --version 2|4    the Socket.IO version to speak, default 4
+  --version V      the Socket.IO version to speak: 0.9, 1.0, 1.3, 1.7, 2, 3 or 4, the default
 Endpoints: tweet-volume {}, daily-close {}, /real-time/tweet-volume {"ticker": "AAPL"}.
 The data runs from 2014-05-19 to 2014-06-06.`;
 
@@ -119,7 +119,7 @@ async function main() {
 	}
 	const feed = await startDemo({
 		market: new Market(), from: from - (from % MINUTE_MS), speed, port: Number(values.port),
-		version: Number(values.version), apiKey: readFileSync(values['api-key-file'], 'utf8').trimEnd(),
+		version: values.version, apiKey: readFileSync(values['api-key-file'], 'utf8').trimEnd(),
 	});
 
 	console.log(`demo feed at ${feed.url}, from ${new Date(from).toISOString()}, ${speed} minutes a second`);

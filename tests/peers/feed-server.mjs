@@ -1,4 +1,4 @@
-// feed-server: a feed like Market Prophit's, on the real Socket.IO server of version 2 or 4.
+// feed-server: a feed like Market Prophit's, on the real Socket.IO server of any year from 0.9 to 4.
 //
 // POST /jwt with Basic auth (user = API key, empty password) answers {"token": "..."}; a connection
 // needs that token in its query, and is otherwise refused the way its version does it; subscribe and
@@ -11,7 +11,7 @@ import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { attachServer } from './sockets.mjs';
+import { admit, attachServer, closeServer, namespaceOf, transportOf, writeRaw } from './sockets.mjs';
 import { makeCanary, makeToken } from './token.mjs';
 
 // One name for a stream, whatever the order of its params.
@@ -22,7 +22,7 @@ export function streamKey(path, params = {}) {
 }
 
 const DEFAULTS = {
-	version: 4,
+	version: 4, // or '0.9', '1.0', '1.3', '1.7', 2, 3; may change between stop() and start()
 	host: '127.0.0.1',
 	port: 0, // chosen at the first start, kept by later ones
 	tls: null, // { key, cert } makes it https and wss
@@ -31,13 +31,18 @@ const DEFAULTS = {
 	namespace: '/',
 	event: 'data',
 	maxHeaderSize: 16384,
+	allowEIO3: false, // versions 3 and 4 understand clients of 1 and 2
 	socketio: {}, // further options of the Socket.IO server, such as pingInterval
 	accepts: () => null, // (path, params) => null, or the error text of the ack
 };
 
+const REQUESTS_MAX = 2000; // the newest that `requests` remembers
+
 export class FeedServer {
-	constructor(options = {}) {
+	// `transports`: what the server offers, ['websocket'] or ['polling']; null: both.
+	constructor({ transports = null, ...options } = {}) {
 		Object.assign(this, DEFAULTS, options);
+		this.offers = transports;
 		this.canary = options.canary ?? makeCanary();
 		// How /jwt answers. `respond` (request, response) takes over altogether.
 		this.jwt = {
@@ -52,6 +57,7 @@ export class FeedServer {
 		this.tokens = new Set(); // those that open a connection
 		this.issued = []; // every one ever handed out
 		this.tokenRequests = []; // { at, authorization, url } of each POST /jwt
+		this.requests = []; // { kind, method, url, headers } of all others; kind 'http' or 'upgrade'
 		this.refusals = new Map(); // streamKey -> error text
 		this.sockets = new Map(); // Socket.IO socket -> Set of streamKeys
 		this.tcp = new Set();
@@ -76,10 +82,11 @@ export class FeedServer {
 			socket.on('error', () => {});
 		});
 		this.http.on('tlsClientError', () => {});
-		this.io = attachServer(this.version, this.http, { serveClient: false, ...this.socketio });
-		this.#serve(this.io.of(this.namespace));
-		if (this.namespace !== '/')
-			this.io.use((socket, next) => this.#admit(socket, next));
+		this.io = attachServer(this.version, this.http, this.#options());
+		admit(this.version, this.io, new Set(['/', this.namespace]), (query) => this.#admit(query));
+		this.#serve(namespaceOf(this.version, this.io, this.namespace));
+		this.#listen('request', 'http');
+		this.#listen('upgrade', 'upgrade');
 		await new Promise((resolve, reject) => {
 			this.http.once('error', reject);
 			this.http.listen(this.port, this.host, resolve);
@@ -97,8 +104,8 @@ export class FeedServer {
 		this.http = null;
 		const closed = new Promise((resolve) => server.close(resolve));
 		this.cut();
-		this.io.close();
 		await closed;
+		closeServer(this.version, this.io);
 		this.sockets.clear();
 	}
 
@@ -108,7 +115,7 @@ export class FeedServer {
 			reset ? socket.resetAndDestroy() : socket.destroy();
 	}
 
-	// Sends every client away (`41`), and with `close` ends the transport, too.
+	// Sends every client away (`41`, in 0.9 `0::`), and with `close` ends the transport, too, as 0.9 always does.
 	kick({ close = false } = {}) {
 		for (const socket of [...this.sockets.keys()])
 			socket.disconnect(close);
@@ -125,6 +132,11 @@ export class FeedServer {
 			this.refusals.delete(streamKey(path, params));
 		else
 			this.refusals.set(streamKey(path, params), text);
+	}
+
+	// What each client uses at this moment: `websocket` or `polling`.
+	transports() {
+		return [...this.sockets.keys()].map((socket) => transportOf(this.version, socket));
 	}
 
 	// All endpoints that somebody is subscribed to.
@@ -156,11 +168,11 @@ export class FeedServer {
 			this.#emitText(socket, [text, ...more]);
 	}
 
-	// Writes a hand-made Socket.IO packet (`2["data",{...}]`) through the real engine of one client,
+	// Writes a hand-made Socket.IO packet (`2["data",{...}]`) through the real transport of one client,
 	// or of all.
 	emitRaw(packet, socket = null) {
 		for (const target of socket === null ? this.sockets.keys() : [socket])
-			(target.conn ?? target.client.conn).write(packet);
+			writeRaw(this.version, target, packet);
 	}
 
 	#emitText(socket, texts) {
@@ -175,15 +187,32 @@ export class FeedServer {
 		return [...this.sockets].filter(([, keys]) => keys.has(key)).map(([socket]) => socket);
 	}
 
-	#admit(socket, next) {
-		if (!this.needToken || this.tokens.has(socket.handshake.query.token))
-			return next();
+	#options() {
+		const { offers, allowEIO3, socketio } = this;
+
+		return {
+			serveClient: false, allowEIO3, ...(offers === null ? {} : { transports: offers }), ...socketio,
+		};
+	}
+
+	// Engine.IO takes over the listeners that it finds, so these come later and stand in front.
+	#listen(event, kind) {
+		this.http.prependListener(event, ({ method, url, headers }) => {
+			if (url.split('?')[0] !== '/jwt')
+				this.requests.push({ kind, method, url, headers });
+			if (this.requests.length > REQUESTS_MAX)
+				this.requests.shift();
+		});
+	}
+
+	#admit(query) {
+		if (!this.needToken || this.tokens.has(query.token))
+			return null;
 		this.counters.refused++;
-		return next(Object.assign(new Error('invalid token'), { data: { code: 401 } }));
+		return Object.assign(new Error('invalid token'), { data: { code: 401 } });
 	}
 
 	#serve(namespace) {
-		namespace.use((socket, next) => this.#admit(socket, next));
 		namespace.on('connection', (socket) => {
 			const keys = new Set();
 
@@ -280,9 +309,10 @@ export async function startFeed(options) {
 	return new FeedServer(options).start();
 }
 
-const USAGE = `usage: node feed-server.mjs [--port N] [--version 2|4] [--api-key-file FILE] [--every MS]
-Serves a feed on 127.0.0.1. Every MS milliseconds (default 1000) each endpoint that somebody has
-subscribed to gets an event with a counter in its results.`;
+const USAGE = `usage: node feed-server.mjs [--port N] [--version V] [--api-key-file FILE] [--every MS]
+Serves a feed on 127.0.0.1, by Socket.IO 0.9, 1.0, 1.3, 1.7, 2, 3 or 4 (the default). Every MS
+milliseconds (default 1000) each endpoint that somebody has subscribed to gets an event with a counter
+in its results.`;
 
 async function main() {
 	const { values } = parseArgs({ options: {
@@ -297,7 +327,7 @@ async function main() {
 	}
 	const keyFile = values['api-key-file'];
 	const feed = await startFeed({
-		port: Number(values.port), version: Number(values.version),
+		port: Number(values.port), version: values.version,
 		apiKey: keyFile === undefined ? null : readFileSync(keyFile, 'utf8').trimEnd(),
 	});
 	let count = 0;

@@ -1,21 +1,156 @@
-// sockets: the real Socket.IO packages of both living generations under one name each, so that files
-// outside this directory (which have no node_modules above them) can import them.
+// sockets: the real Socket.IO packages of every year under one face, so that files outside this directory
+// (which have no node_modules above them) can use them, and need not know what a year called things.
 import { createRequire } from 'node:module';
-import { Server as ServerV4 } from 'socket.io';
-import { io as connectV4 } from 'socket.io-client';
 
 const require = createRequire(import.meta.url);
-const serverV2 = require('socket.io-2');
-const connectV2 = require('socket.io-client-2');
 
-// A Socket.IO server on an http server. Version 2 speaks Engine.IO 3, version 4 Engine.IO 4.
-export function attachServer(version, httpServer, options) {
-	return version === 2 ? serverV2(httpServer, options) : new ServerV4(httpServer, options);
+// Loaded when asked for: a test seldom needs two of them, and a program never.
+const PACKAGES = {
+	'0.9': ['socket.io-0.9', 'socket.io-client-0.9'],
+	'1.0': ['socket.io-1.0', 'socket.io-client-1.0'],
+	1.3: ['socket.io-1.3', 'socket.io-client-1.3'],
+	1.7: ['socket.io-1.7', 'socket.io-client-1.7'],
+	2: ['socket.io-2', 'socket.io-client-2'],
+	3: ['socket.io-3', 'socket.io-client-3'],
+	4: ['socket.io', 'socket.io-client'],
+};
+
+export const VERSIONS = ['0.9', '1.0', '1.3', '1.7', '2', '3', '4'];
+
+// The generation of the wire that a version speaks, as the recorder names it.
+export function generationOf(version) {
+	if (String(version) === '0.9')
+		return '0.9';
+	return Number(version) < 3 ? 'eio3' : 'eio4';
 }
 
-// The unmodified client of that version. forceNew: tests never share a connection.
-export function connect(version, url, options) {
-	const all = { forceNew: true, ...options };
+function load(version, which) {
+	const names = PACKAGES[version];
 
-	return version === 2 ? connectV2(url, all) : connectV4(url, all);
+	if (names === undefined)
+		throw new RangeError(`no Socket.IO of version '${version}'; there are ${VERSIONS.join(', ')}`);
+	return require(names[which]);
+}
+
+// ---- servers ----
+
+const NAMES_09 = { polling: 'xhr-polling' };
+
+// The options of the later versions that 0.9 has by another name. It counts in seconds, and its client
+// is told one time for interval and patience together.
+function options09({ transports, pingInterval = 25_000, pingTimeout = 35_000, serveClient, allowEIO3, path, ...rest }) {
+	return {
+		log: false, 'flash policy server': false, 'browser client': false,
+		'client store expiration': 0, // its timers would keep the process
+		resource: (path ?? '/socket.io').replace(/\/$/, ''),
+		transports: (transports ?? ['websocket', 'polling']).map((name) => NAMES_09[name] ?? name),
+		'heartbeat interval': pingInterval / 1000,
+		'heartbeat timeout': (pingInterval + pingTimeout) / 1000,
+		...rest,
+	};
+}
+
+const firstTransports = new WeakMap(); // server -> the Engine.IO transports that its sessions began with
+
+// A Socket.IO server on an http server. `options` are called as in version 4.
+export function attachServer(version, httpServer, options = {}) {
+	const found = load(version, 0);
+
+	if (String(version) === '0.9')
+		return found.listen(httpServer, options09(options));
+	const io = Number(version) < 3 ? found(httpServer, options) : new found.Server(httpServer, options);
+	const transports = new Set();
+
+	firstTransports.set(io, transports);
+	io.engine.on('connection', ({ transport }) => transports.add(transport));
+	return io;
+}
+
+function closeServer09(manager) {
+	for (const id of Object.keys({ ...manager.handshaken, ...manager.transports }))
+		manager.onClientDisconnect(id, 'server closed');
+}
+
+// Ends a server whose connections are cut already. What it would still wait for (a last poll, a heartbeat)
+// cannot come, but would keep the process for half a minute.
+export function closeServer(version, io) {
+	if (String(version) === '0.9') {
+		closeServer09(io);
+		return;
+	}
+	if (io.close === undefined) // 1.0
+		io.engine.close();
+	else
+		io.close();
+	for (const client of Object.values(io.engine.clients))
+		client.onClose('server closed');
+	for (const transport of firstTransports.get(io))
+		transport.shouldClose?.();
+}
+
+// Has `decide(query)` answer null, or the Error with which a version refuses. 0.9 knows one refusal only,
+// of the handshake; later ones refuse each namespace.
+export function admit(version, io, namespaces, decide) {
+	if (String(version) === '0.9') {
+		io.set('authorization', (handshake, done) => done(null, decide(handshake.query) === null));
+		return;
+	}
+	for (const namespace of namespaces)
+		io.of(namespace).use((socket, next) => next(decide(socket.handshake.query) ?? undefined));
+}
+
+export function namespaceOf(version, io, name) {
+	return io.of(String(version) === '0.9' && name === '/' ? '' : name);
+}
+
+// `websocket` or `polling`: what a server's socket uses at this moment.
+export function transportOf(version, socket) {
+	if (String(version) !== '0.9')
+		return engineOf(socket).transport.name;
+	const name = socket.manager.transports[socket.id]?.name;
+
+	return name === 'websocket' ? name : 'polling'; // between two polls there is none
+}
+
+function engineOf(socket) {
+	return socket.conn ?? socket.client.conn;
+}
+
+// An event packet of the later versions, taken apart without touching its arguments.
+const EVENT = /^2(?:(\/[^,]*),)?\[("(?:[^"\\]|\\.)*")(?:,([^]*))?\]$/;
+
+function packet09(packet) {
+	const [whole, namespace = '', name, args = ''] = EVENT.exec(packet) ?? [];
+
+	return whole === undefined ? packet : `5::${namespace}:{"name":${name},"args":[${args}]}`;
+}
+
+// Sends a hand-made packet (`2["data",{...}]`) through a server's real transport, its bytes as they stand.
+// 0.9 gets the same event in its own form; what is no event goes as it is.
+export function writeRaw(version, socket, packet) {
+	if (String(version) === '0.9')
+		socket.dispatch(packet09(packet), false);
+	else
+		engineOf(socket).write(packet);
+}
+
+// ---- clients ----
+
+function connect09(found, url, { query = {}, transports, reconnection = true, reconnectionDelay = 500 }) {
+	// As an option the list would be mixed with the default one.
+	found.transports = (transports ?? ['websocket', 'polling']).map((name) => NAMES_09[name] ?? name);
+	return found.connect(url, {
+		query: String(new URLSearchParams(query)),
+		reconnect: reconnection, 'reconnection delay': reconnectionDelay, 'force new connection': true,
+	});
+}
+
+// The unmodified client of that version; `options` are called as in version 4. Tests never share a
+// connection.
+export function connect(version, url, options = {}) {
+	const found = load(version, 1);
+
+	if (String(version) === '0.9')
+		return connect09(found, url, options);
+	return (found.io ?? found)(url, { forceNew: true, ...options });
 }

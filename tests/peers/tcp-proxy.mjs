@@ -3,9 +3,11 @@
 import net from 'node:net';
 
 export class TcpProxy {
-	// `connect`: the target is told by the client's CONNECT request instead of `target`.
-	constructor({ target = null, connect = false, authorization = null } = {}) {
-		Object.assign(this, { target, connect, authorization });
+	// `connect`: the target is told by the client's CONNECT request instead of `target`. `refusal`: the status
+	// ("403 Forbidden") that every CONNECT gets. `isSilent`: accepts connections and says nothing.
+	constructor({ target = null, connect = false, authorization = null, refusal = null, isSilent = false } = {}) {
+		Object.assign(this, { target, connect, authorization, refusal, isSilent });
+		this.port = 0; // chosen at the first start, kept by later ones
 		this.isFrozen = false; // a black hole: nothing passes, nothing closes
 		this.slice = Infinity; // bytes that are passed on at a time
 		this.pairs = new Set();
@@ -14,7 +16,7 @@ export class TcpProxy {
 
 	async start() {
 		this.server = net.createServer((client) => this.#accept(client));
-		await new Promise((resolve) => this.server.listen(0, '127.0.0.1', resolve));
+		await new Promise((resolve) => this.server.listen(this.port, '127.0.0.1', resolve));
 		this.port = this.server.address().port;
 		return this;
 	}
@@ -27,7 +29,9 @@ export class TcpProxy {
 
 	#accept(client) {
 		this.#watch(client);
-		if (!this.connect)
+		if (this.isSilent)
+			client.resume();
+		else if (!this.connect)
 			this.#join(client, this.target, Buffer.alloc(0));
 		else
 			this.#readConnect(client);
@@ -54,10 +58,13 @@ export class TcpProxy {
 	}
 
 	#answerConnect(client, head) {
-		const [, host, port] = /^CONNECT ([^ :]+):(\d+) /.exec(head) ?? [];
+		const [, six, four, port] = /^CONNECT (?:\[([^ \]]+)\]|([^ :]+)):(\d+) /.exec(head) ?? [];
+		const host = six ?? four;
 
 		if (host === undefined) {
 			client.end('HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n');
+		} else if (this.refusal !== null) {
+			client.end(`HTTP/1.1 ${this.refusal}\r\nContent-Length: 0\r\n\r\n`);
 		} else if (this.authorization !== null && !head.includes(`Proxy-Authorization: ${this.authorization}`)) {
 			client.end('HTTP/1.1 407 Proxy Authentication Required\r\n'
 				+ 'Proxy-Authenticate: Basic realm="test"\r\nContent-Length: 0\r\n\r\n');

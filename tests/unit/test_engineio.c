@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "unit.h"
 
-#include <cmocka.h>
+#include <stdio.h>
 
 #include "proto/engineio.h"
 
@@ -18,7 +14,7 @@ static struct buf new_buf(void)
 	return b;
 }
 
-static void reads_text_packets_of_both_revisions(void **state)
+static void reads_text_packets(void **state)
 {
 	static const struct {
 		const char *message;
@@ -36,17 +32,18 @@ static void reads_text_packets_of_both_revisions(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		for (int revision = 3; revision <= 4; revision++) {
-			struct eio_packet p;
-			struct err e;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct buf again = new_buf();
+		struct eio_packet p;
+		struct err e;
 
-			assert_true(
-				eio_decode(revision, false, slice_of(cases[i].message), &p, &e));
-			assert_int_equal(p.type, cases[i].type);
-			assert_false(p.is_binary);
-			assert_true(slice_is(p.data, cases[i].data));
-		}
+		assert_true(eio_text_decode(slice_of(cases[i].message), &p, &e));
+		assert_int_equal(p.type, cases[i].type);
+		assert_false(p.is_binary);
+		assert_slice(p.data, cases[i].data);
+		assert_true(eio_text_encode(&p, &again));
+		assert_slice(buf_slice(&again), cases[i].message);
+		buf_release(&again);
 	}
 }
 
@@ -57,58 +54,9 @@ static void refuses_what_is_no_packet(void **state)
 	struct err e;
 
 	(void)state;
-	for (int revision = 3; revision <= 4; revision++) {
-		for (size_t i = 0; i < sizeof(messages) / sizeof(*messages); i++) {
-			assert_false(eio_decode(revision, false, slice_of(messages[i]), &p, &e));
-			assert_int_equal(e.code, ERR_PROTOCOL);
-		}
-	}
-	assert_false(eio_decode(3, true, (struct slice)SLICE_LITERAL(""), &p, &e));
-	assert_false(eio_decode(3, true, (struct slice)SLICE_LITERAL("\x07"), &p, &e));
-	assert_false(eio_decode(3, true, (struct slice)SLICE_LITERAL("4"), &p, &e));
-}
-
-static void binary_packets_differ_between_revisions(void **state)
-{
-	static const struct slice message = SLICE_LITERAL("\x04\x01\x00\xff");
-	struct eio_packet p;
-	struct err e;
-
-	(void)state;
-	assert_true(eio_decode(3, true, message, &p, &e));
-	assert_true(p.type == EIO_MESSAGE && p.is_binary);
-	assert_true(slice_equal(p.data, (struct slice)SLICE_LITERAL("\x01\x00\xff")));
-	assert_true(eio_decode(4, true, message, &p, &e));
-	assert_true(p.type == EIO_MESSAGE && p.is_binary);
-	assert_true(slice_equal(p.data, message));
-	assert_true(eio_decode(4, true, (struct slice)SLICE_LITERAL(""), &p, &e));
-	assert_int_equal(p.data.len, 0);
-}
-
-static void what_is_encoded_is_decoded(void **state)
-{
-	(void)state;
-	for (int revision = 3; revision <= 4; revision++) {
-		for (int type = EIO_OPEN; type <= EIO_NOOP; type++) {
-			for (int binary = 0;
-				binary < (revision == 3 || type == EIO_MESSAGE ? 2 : 1); binary++) {
-				struct eio_packet in = { (enum eio_type)type, binary == 1,
-					SLICE_LITERAL("a\0b") };
-				struct buf wire = new_buf();
-				struct eio_packet out;
-				bool is_binary;
-				struct err e;
-
-				assert_true(eio_encode(revision, &in, &wire, &is_binary));
-				assert_int_equal(is_binary, in.is_binary);
-				assert_true(eio_decode(
-					revision, is_binary, buf_slice(&wire), &out, &e));
-				assert_int_equal(out.type, in.type);
-				assert_int_equal(out.is_binary, in.is_binary);
-				assert_true(slice_equal(out.data, in.data));
-				buf_release(&wire);
-			}
-		}
+	for (size_t i = 0; i < COUNT(messages); i++) {
+		assert_false(eio_text_decode(slice_of(messages[i]), &p, &e));
+		assert_int_equal(e.code, ERR_PROTOCOL);
 	}
 }
 
@@ -116,12 +64,11 @@ static void a_full_buffer_is_left_as_it_was(void **state)
 {
 	struct eio_packet packet = { EIO_MESSAGE, false, SLICE_LITERAL("12345") };
 	struct eio_open open = { .sid = "abc", .ping_interval_ms = 1, .ping_timeout_ms = 1 };
-	bool is_binary;
 	struct buf b;
 
 	(void)state;
 	buf_init(&b, 5);
-	assert_false(eio_encode(4, &packet, &b, &is_binary));
+	assert_false(eio_text_encode(&packet, &b));
 	assert_int_equal(b.len, 0);
 	buf_release(&b);
 	buf_init(&b, 30);
@@ -275,10 +222,8 @@ static void an_encoded_open_packet_is_decoded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reads_text_packets_of_both_revisions),
+		cmocka_unit_test(reads_text_packets),
 		cmocka_unit_test(refuses_what_is_no_packet),
-		cmocka_unit_test(binary_packets_differ_between_revisions),
-		cmocka_unit_test(what_is_encoded_is_decoded),
 		cmocka_unit_test(a_full_buffer_is_left_as_it_was),
 		cmocka_unit_test(reads_the_open_packets_of_real_servers),
 		cmocka_unit_test(absurd_intervals_are_named_with_their_value),

@@ -33,14 +33,14 @@ static struct buf new_buf(void)
 static enum ws_handshake_result parse_response(
 	struct slice in, size_t *used, struct ws_response *out, struct err *e)
 {
-	enum ws_handshake_result whole = ws_response_parse(in, used, KEY, out, e), part;
+	enum ws_handshake_result whole = ws_response_parse(in, used, &plain_request, out, e), part;
 	struct ws_response ignored;
 	struct err cut_error;
 	size_t cut_used;
 
 	for (size_t cut = 0; cut < in.len; cut++) {
-		part = ws_response_parse(
-			(struct slice){ in.ptr, cut }, &cut_used, KEY, &ignored, &cut_error);
+		part = ws_response_parse((struct slice){ in.ptr, cut }, &cut_used, &plain_request,
+			&ignored, &cut_error);
 		assert_true(part == whole || part == WS_HS_MORE);
 		assert_true(part != WS_HS_DONE || cut >= *used);
 	}
@@ -125,9 +125,10 @@ static void client_and_server_agree(void **state)
 	assert_true(ws_response(&down, upgrade.key));
 	assert_true(buf_append_str(&down, FRAME_BYTES));
 	assert_int_equal(
-		ws_response_parse(buf_slice(&down), &used, key, &response, &e), WS_HS_DONE);
+		ws_response_parse(buf_slice(&down), &used, &request, &response, &e), WS_HS_DONE);
 	assert_int_equal(used, down.len - strlen(FRAME_BYTES));
-	assert_int_equal(ws_response_parse(buf_slice(&down), &used, KEY, &response, &e), WS_HS_BAD);
+	assert_int_equal(ws_response_parse(buf_slice(&down), &used, &plain_request, &response, &e),
+		WS_HS_BAD);
 	assert_non_null(strstr(e.text, "does not fit our key"));
 	buf_release(&up);
 	buf_release(&down);
@@ -281,16 +282,20 @@ static void heads_end_at_the_limit(void **state)
 	size_t used;
 
 	(void)state;
-	assert_int_equal(ws_response_parse(buf_slice(&in), &used, KEY, &response, &e), WS_HS_DONE);
+	assert_int_equal(ws_response_parse(buf_slice(&in), &used, &plain_request, &response, &e),
+		WS_HS_DONE);
 	assert_int_equal(used, WS_HEADERS_MAX);
 	buf_release(&in);
 	in = padded_answer(WS_HEADERS_MAX + 1);
-	assert_int_equal(ws_response_parse(buf_slice(&in), &used, KEY, &response, &e), WS_HS_BAD);
+	assert_int_equal(
+		ws_response_parse(buf_slice(&in), &used, &plain_request, &response, &e), WS_HS_BAD);
 	assert_int_equal(e.code, ERR_LIMIT);
 	in.len = WS_HEADERS_MAX;
-	assert_int_equal(ws_response_parse(buf_slice(&in), &used, KEY, &response, &e), WS_HS_BAD);
+	assert_int_equal(
+		ws_response_parse(buf_slice(&in), &used, &plain_request, &response, &e), WS_HS_BAD);
 	in.len--;
-	assert_int_equal(ws_response_parse(buf_slice(&in), &used, KEY, &response, &e), WS_HS_MORE);
+	assert_int_equal(ws_response_parse(buf_slice(&in), &used, &plain_request, &response, &e),
+		WS_HS_MORE);
 	in.len = 0;
 	assert_true(buf_append_str(&in, "GET / HTTP/1.1\r\n"));
 	for (int i = 0; i < WS_HEADER_LINES_MAX + 1; i++)
@@ -420,7 +425,7 @@ static void a_secret_in_a_reason_is_withheld(void **state)
 	assert_non_null(s);
 	assert_int_equal(
 		ws_response_parse(slice_of("HTTP/1.1 401 bad canary-token-0123456789\r\n\r\n"),
-			&used, KEY, &response, &e),
+			&used, &plain_request, &response, &e),
 		WS_HS_BAD);
 	assert_null(strstr(e.text, "canary"));
 	secret_free(s);
