@@ -36,7 +36,8 @@ static bool take_part(struct slice *rest, struct slice *part)
 
 	*part = *rest;
 	if (colon == NULL) {
-		rest->len = 0;
+		if (rest->len != 0) /* else `ptr` may be NULL */
+			*rest = skipped(*rest, rest->len);
 		return false;
 	}
 	part->len = (size_t)(colon - rest->ptr);
@@ -202,12 +203,12 @@ static void read_endpoint(struct slice endpoint, struct sio_packet *out)
 /* A query may hold colons, and clients write it behind one: "1::/feed:?key=value". */
 static bool read_connect(const struct parts *p, struct sio_packet *out, struct err *e)
 {
-	if (p->data.len == 0)
-		return true;
 	if (p->endpoint.len != 0 && memchr(p->endpoint.ptr, '?', p->endpoint.len) != NULL) {
 		out->query.len = (size_t)(p->data.ptr + p->data.len - out->query.ptr);
 		return true;
 	}
+	if (p->data.len == 0)
+		return true;
 	if (*p->data.ptr != '?')
 		return err_set(e, ERR_PROTOCOL, "a Socket.IO connect with unexpected data");
 	out->query = skipped(p->data, 1);

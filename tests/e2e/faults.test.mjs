@@ -142,7 +142,7 @@ for (const version of [4, 2]) {
 		await daemon.stop();
 		assert.equal(feed.counters.connections, 4);
 		assert.deepEqual((await scene.sql('SELECT close_reason AS r FROM connection ORDER BY connection_id')).slice(0, 3).map((row) => row.r),
-			['disconnected', 'server_closed', 'network']);
+			['disconnected', 'disconnected', 'network']);
 	});
 }
 

@@ -4,6 +4,9 @@ import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
 
+// For servers of a test's own below Socket.IO.
+export const { WebSocketServer } = require('ws');
+
 // Loaded when asked for: a test seldom needs two of them, and a program never.
 const PACKAGES = {
 	'0.9': ['socket.io-0.9', 'socket.io-client-0.9'],

@@ -326,6 +326,7 @@ static const struct {
 	{ "1::/feed:?x=y:z", { SIO_CONNECT, false, 0, 0, S("/feed"), S("x=y:z"), S("") },
 		"1::/feed?x=y:z" },
 	{ "1::/feed?x=y:z", { SIO_CONNECT, false, 0, 0, S("/feed"), S("x=y:z"), S("") }, NULL },
+	{ "1::/feed?x=y:", { SIO_CONNECT, false, 0, 0, S("/feed"), S("x=y:"), S("") }, NULL },
 	{ "1::/feed?:?b", { SIO_CONNECT, false, 0, 0, S("/feed"), S(":?b"), S("") }, NULL },
 	{ "1::?x=y", { SIO_CONNECT, false, 0, 0, ROOT, S("x=y"), S("") }, NULL },
 	{ "1::/", { SIO_CONNECT, false, 0, 0, ROOT, S(""), S("") }, "1::" },
