@@ -26,6 +26,7 @@ struct polling {
 	struct http_call *post;
 	struct buf pending; /* of the handshake's answer */
 	struct buf out;     /* messages, each behind its length as a size_t */
+	bool is_double;     /* text may be encoded twice */
 	bool is_paused;
 	bool is_draining;
 	bool is_over; /* ended or freed: nothing is reported any more */
@@ -106,6 +107,7 @@ static bool take_body(struct polling *p, struct slice body)
 	struct err e;
 
 	payload_reader_init(&reader, p->generation, body);
+	reader.is_double = p->is_double;
 	while (!p->is_over) {
 		result = payload_reader_next(&reader, &is_binary, &message, &e);
 		if (result == PAYLOAD_MESSAGE) {
@@ -247,6 +249,16 @@ static void kicked(void *arg)
 		go_on(p);
 }
 
+/* Whoever has b64 in the configured query asks for the text framing, which Socket.IO 1 encodes twice. We do
+ * not ask for it, and get text that is encoded once from every version. */
+static bool asks_for_b64(const struct config_feed *feed)
+{
+	for (size_t i = 0; i < feed->n_query; i++)
+		if (strcmp(feed->query[i].name, "b64") == 0)
+			return true;
+	return false;
+}
+
 bool polling_new(struct polling **out, const struct polling_options *o,
 	const struct polling_events *events, void *arg, struct err *e)
 {
@@ -261,6 +273,7 @@ bool polling_new(struct polling **out, const struct polling_options *o,
 	p->timeout_ms = o->timeout_ms;
 	p->body_max = o->body_max != 0 && o->body_max < POST_MAX ? o->body_max : POST_MAX;
 	p->nonce = 1;
+	p->is_double = asks_for_b64(o->access->feed);
 	(void)snprintf(p->sid, sizeof(p->sid), "%s", o->sid);
 	buf_init(&p->pending, SIZE_MAX / 2);
 	buf_init(&p->out, POLLING_OUT_MAX);

@@ -108,6 +108,20 @@ e2e('polls take gzip', async (scene) => {
 	assert.deepEqual(await scene.sql("SELECT count(*) AS n FROM event WHERE length(results) > 2000"), [{ n: 10 }]);
 });
 
+for (const version of ['1.3', '1.7', '2']) {
+	e2e(`${version}: the text framing that b64 asks for is read, encoded once or twice`, async (scene) => {
+		const feed = await scene.feed({ version });
+
+		scene.config(scene.feedConfig(feed, [{ path: 'p' }], { transports: ['polling'], query: { b64: '1' } }));
+		const daemon = scene.daemon();
+		await subscribed(feed);
+		feed.publishText('p', {}, '{"path":"p","params":{},"timestamp":1,"results":["é \u2028 \u{1F600}"]}');
+		await scene.stored(1);
+		await daemon.stop();
+		assert.deepEqual(await scene.sql('SELECT results FROM event'), [{ results: '["é \u2028 \u{1F600}"]' }]);
+	});
+}
+
 // A server of the test's own: what it does with each WebSocket is the scene.
 async function ownServer(act) {
 	const server = http.createServer((request, response) => response.writeHead(404).end());
