@@ -53,7 +53,7 @@ function options09({ transports, pingInterval = 25_000, pingTimeout = 35_000, se
 	};
 }
 
-const firstTransports = new WeakMap(); // server -> the Engine.IO transports that its sessions began with
+const sessions = new WeakMap(); // server -> its Engine.IO sessions, each with the transport that it began with
 
 // A Socket.IO server on an http server. `options` are called as in version 4.
 export function attachServer(version, httpServer, options = {}) {
@@ -62,10 +62,10 @@ export function attachServer(version, httpServer, options = {}) {
 	if (String(version) === '0.9')
 		return found.listen(httpServer, options09(options));
 	const io = Number(version) < 3 ? found(httpServer, options) : new found.Server(httpServer, options);
-	const transports = new Set();
+	const all = new Map();
 
-	firstTransports.set(io, transports);
-	io.engine.on('connection', ({ transport }) => transports.add(transport));
+	sessions.set(io, all);
+	io.engine.on('connection', (session) => all.set(session, session.transport));
 	return io;
 }
 
@@ -75,7 +75,8 @@ function closeServer09(manager) {
 }
 
 // Ends a server whose connections are cut already. What it would still wait for (a last poll, a heartbeat)
-// cannot come, but would keep the process for half a minute.
+// cannot come, but would keep the process for half a minute; and 1.0 and 1.3 never end the timer of a probe
+// that came just after its session was gone.
 export function closeServer(version, io) {
 	if (String(version) === '0.9') {
 		closeServer09(io);
@@ -87,8 +88,10 @@ export function closeServer(version, io) {
 		io.close();
 	for (const client of Object.values(io.engine.clients))
 		client.onClose('server closed');
-	for (const transport of firstTransports.get(io))
+	for (const [session, transport] of sessions.get(io)) {
 		transport.shouldClose?.();
+		clearInterval(session.checkIntervalTimer);
+	}
 }
 
 // Has `decide(query)` answer null, or the Error with which a version refuses. 0.9 knows one refusal only,
