@@ -374,6 +374,8 @@ static void random_conversation(
 		if (!is_plain && terms->is_fresh)
 			(void)deflateReset(z);
 		rest = is_plain ? buf_slice(&text) : buf_slice(&packed);
+		if (rest.ptr == NULL)
+			rest = slice_of(""); /* an empty buffer has no address */
 		do {
 			size_t part = random_below(2) == 0 ? rest.len
 							   : random_below((uint32_t)rest.len + 1);
