@@ -38,7 +38,8 @@ static const char usage[] =
 	"  --version                           the program's version\n"
 	"  --help                              this text\n"
 	"\n"
-	"SIGTERM and SIGINT unsubscribe, commit everything received and exit.\n"
+	"SIGTERM and SIGINT unsubscribe, commit everything received and exit. SIGHUP reads CONFIG and the\n"
+	"API keys again. SIGUSR1 moves every connection to a new one, without a gap.\n"
 	"Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.\n";
 
 static bool wrong_usage(const char *what, const char *value)
@@ -172,28 +173,47 @@ static void stop(void *arg)
 	recorder_stop(arg);
 }
 
-static void no_effect(void *arg)
+/* What a signal acts on. */
+struct running {
+	struct recorder *recorder;
+	const char *config; /* the file */
+};
+
+static void reload(void *arg)
 {
-	log_line(LOG_WARN,
-		"a signal has no effect in this version; restart to change the configuration",
-		log_text("signal", arg));
+	const struct running *running = arg;
+	struct config *config;
+	struct err e;
+
+	if (!config_load(&config, running->config, &e)) {
+		log_line(LOG_ERROR, "the configuration cannot be used; nothing has changed",
+			log_err(&e));
+		return;
+	}
+	recorder_reload(running->recorder, config);
+	config_free(config);
 }
 
-static bool watch_signals(struct loop *l, struct recorder *r, struct err *e)
+static void hand_over(void *arg)
 {
-	static char hup[] = "SIGHUP";
-	static char usr1[] = "SIGUSR1";
+	recorder_handover(arg);
+}
+
+static bool watch_signals(struct loop *l, struct running *running, struct err *e)
+{
+	struct recorder *r = running->recorder;
 
 	return loop_on_signal(l, SIGTERM, stop, r, e) && loop_on_signal(l, SIGINT, stop, r, e) &&
-		loop_on_signal(l, SIGHUP, no_effect, hup, e) &&
-		loop_on_signal(l, SIGUSR1, no_effect, usr1, e);
+		loop_on_signal(l, SIGHUP, reload, running, e) &&
+		loop_on_signal(l, SIGUSR1, hand_over, r, e);
 }
 
 /* Runs until a signal; the recording is open when this is called and closed when it returns. */
-static int record_until_stopped(struct loop *l, struct recorder *r)
+static int record_until_stopped(struct loop *l, struct recorder *r, const char *config)
 {
+	struct running running = { r, config };
 	struct err e;
-	bool ok = watch_signals(l, r, &e) && recorder_start(r, &e);
+	bool ok = watch_signals(l, &running, &e) && recorder_start(r, &e);
 
 	if (!ok)
 		log_line(LOG_ERROR, "cannot start", log_err(&e));
@@ -207,7 +227,7 @@ static int record_until_stopped(struct loop *l, struct recorder *r)
 	return ok ? EXIT_DONE : EXIT_FAILED;
 }
 
-static int record(const struct config *config, const struct arguments *a)
+static int record(struct config *config, const struct arguments *a)
 {
 	struct loop *l = NULL;
 	struct recorder *r;
@@ -225,7 +245,7 @@ static int record(const struct config *config, const struct arguments *a)
 		log_line(LOG_INFO, "recording", log_text("database", config->database),
 			log_text("version", TAPEDECK_VERSION),
 			log_int("feeds", (int64_t)config->n_feeds));
-		code = record_until_stopped(l, r);
+		code = record_until_stopped(l, r, a->config);
 	} else {
 		code = fail(e.code == ERR_CONFIG ? EXIT_USAGE : EXIT_FAILED, &e);
 	}

@@ -4,7 +4,8 @@
  * config_load reads a file, refuses what it does not know or cannot use (naming the place, the value and
  * what is allowed), fills in every default and resolves relative paths against the file's directory.
  * What it returns is plain data that never changes; a reload loads a second one beside it. One `struct
- * config` owns all memory below it; every pointer and slice in it is valid until config_free. Texts are
+ * config` owns all memory below it; every pointer and slice in it is valid until its last owner
+ * calls config_free. Texts are
  * NUL-terminated and hold no NUL, slices too.
  *
  * Raw JSON (params, auth, arguments of a dialect) is kept as its own text, never through a number type:
@@ -177,8 +178,15 @@ struct config {
  * `*out` is set only on success. */
 bool config_load(struct config **out, const char *path, struct err *e) MUST_CHECK;
 
+/* Another owner: each calls config_free. Loop thread only. */
+struct config *config_share(struct config *c);
+
 /* Accepts NULL. */
 void config_free(struct config *c);
+
+/* True if a feed connects and speaks the same way by both: only its endpoints, its retention, or who may ask for
+ * its token may differ. */
+bool config_feed_connects_alike(const struct config_feed *a, const struct config_feed *b);
 
 /* Writes the effective configuration as JSON, every default shown. Values of query, headers and auth and
  * the credentials in a URL are "***". An entry with a params_file shows the file's name and, as

@@ -14,13 +14,20 @@
 struct owner {
 	struct config config; /* first: config_free finds the owner by it */
 	struct arena arena;
+	unsigned shares; /* owners beside the first */
 };
+
+struct config *config_share(struct config *c)
+{
+	((struct owner *)c)->shares++;
+	return c;
+}
 
 void config_free(struct config *c)
 {
 	struct owner *owner = (struct owner *)c;
 
-	if (owner == NULL)
+	if (owner == NULL || owner->shares-- > 0)
 		return;
 	arena_release(&owner->arena);
 	free(owner);

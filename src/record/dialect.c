@@ -83,25 +83,25 @@ bool dialect_expand(
 }
 
 bool dialect_arguments(
-	const struct config_emit *emit, const struct config_endpoint *endpoint, struct buf *out)
+	const struct config_emit *emit, struct slice path, struct slice params, struct buf *out)
 {
 	struct json_iter it;
 	struct slice argument;
-	struct buf path;
+	struct buf quoted;
 	bool is_first = true;
 	bool ok;
 
-	buf_init(&path, SIZE_MAX / 2);
-	ok = json_string_encode(endpoint->path, &path);
+	buf_init(&quoted, SIZE_MAX / 2);
+	ok = json_string_encode(path, &quoted);
 	json_iter_init(&it, slice_of(emit->args));
 	while (ok && json_iter_next(&it, NULL, &argument)) {
-		struct dialect_value values[] = { { "$path", buf_slice(&path) },
-			{ "$params", endpoint->params } };
+		struct dialect_value values[] = { { "$path", buf_slice(&quoted) },
+			{ "$params", params } };
 
 		ok = (is_first || buf_append_char(out, ',')) &&
 			dialect_expand(argument, values, 2, out);
 		is_first = false;
 	}
-	buf_release(&path);
+	buf_release(&quoted);
 	return ok;
 }

@@ -35,7 +35,7 @@ bool dialect_expand(struct slice template, const struct dialect_value *values, s
 	struct buf *out) MUST_CHECK;
 
 /* Appends the arguments of a subscribe or unsubscribe event, separated by commas without brackets. */
-bool dialect_arguments(const struct config_emit *emit, const struct config_endpoint *endpoint,
+bool dialect_arguments(const struct config_emit *emit, struct slice path, struct slice params,
 	struct buf *out) MUST_CHECK;
 
 #endif

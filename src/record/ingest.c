@@ -10,23 +10,9 @@
 #define SCRATCH_KEEP ((size_t)64 << 10)
 #define UNCONFIGURED_MAX 100 /* lines of the log, of a feed */
 
-struct stream_name {
-	struct slice path;
-	struct slice params;
-};
-
 static uint64_t hash_of(struct slice path, struct slice params)
 {
 	return map_hash(map_hash(0, path), params);
-}
-
-static bool same_endpoint(const void *item, const void *key)
-{
-	const struct config_endpoint *endpoint = item;
-	const struct stream_name *name = key;
-
-	return slice_equal(endpoint->path, name->path) &&
-		slice_equal(endpoint->params, name->params);
 }
 
 /* Streams that nobody asked for are told apart by the hash alone: names may be long, and the worst that
@@ -39,33 +25,20 @@ static bool same_hash(const void *item, const void *key)
 }
 
 bool ingest_init(struct ingest *in, struct writer *w, const struct config_feed *feed,
-	int64_t feed_id, struct err *e)
+	const struct endpoints *endpoints, int64_t feed_id, struct err *e)
 {
-	*in = (struct ingest){ .writer = w, .feed = feed, .feed_id = feed_id };
+	*in = (struct ingest){
+		.writer = w, .feed = feed, .endpoints = endpoints, .feed_id = feed_id
+	};
 	buf_init(&in->path, NAME_MAX_BYTES);
 	buf_init(&in->params, NAME_MAX_BYTES);
 	buf_init(&in->extra, SIZE_MAX / 2);
-	if (!dialect_init(&in->dialect, &feed->dialect, e))
-		return false;
-	for (size_t i = 0; i < feed->n_endpoints; i++) {
-		const struct config_endpoint *endpoint = &feed->endpoints[i];
-		union {
-			const void *in;
-			void *out;
-		} item = { .in = endpoint }; /* the map never writes to its items */
-
-		if (!map_add(&in->endpoints, hash_of(endpoint->path, endpoint->params), item.out)) {
-			ingest_release(in);
-			return err_set(e, ERR_NOMEM, "out of memory");
-		}
-	}
-	return true;
+	return dialect_init(&in->dialect, &feed->dialect, e);
 }
 
 void ingest_release(struct ingest *in)
 {
 	map_release(&in->unconfigured);
-	map_release(&in->endpoints);
 	dialect_release(&in->dialect);
 	buf_release(&in->path);
 	buf_release(&in->params);
@@ -87,15 +60,13 @@ bool ingest_reject(struct ingest *in, int64_t connection_id, int64_t received_us
 		batch_add_rejected(batch, connection_id, received_us, reason, bytes);
 }
 
-/* Logs the first event of a stream that nobody asked for; a configured one is looked up and no more. */
-static void check_configured(struct ingest *in, struct slice path, struct slice params)
+/* Logs the first event of a stream that nobody asked for. */
+static void tell_unconfigured(struct ingest *in, struct slice path, struct slice params)
 {
-	struct stream_name name = { path, params };
 	uint64_t hash = hash_of(path, params);
 	const struct config_endpoint *near;
 
-	if (map_find(&in->endpoints, hash, same_endpoint, &name) != NULL ||
-		in->unconfigured.count >= UNCONFIGURED_MAX ||
+	if (in->unconfigured.count >= UNCONFIGURED_MAX ||
 		map_find(&in->unconfigured, hash, same_hash, NULL) != NULL ||
 		!map_add(&in->unconfigured, hash, in))
 		return;
@@ -224,22 +195,35 @@ static bool reject(struct ingest *in, const struct ingest_event *event, const st
 			in, event->connection_id, event->received_us, e->text, event->payload);
 }
 
-bool ingest_take(struct ingest *in, const struct ingest_event *event)
+/* The row is understood: what is known of its stream. */
+static void find_endpoint(struct ingest *in, struct ingest_event *event, struct batch_event *row)
+{
+	event->endpoint = endpoints_find(in->endpoints, row->path, row->params);
+	if (event->endpoint == NULL)
+		tell_unconfigured(in, row->path, row->params);
+	row->since_us = event->endpoint != NULL ? event->endpoint->overlap_us : in->overlap_us;
+}
+
+bool ingest_take(struct ingest *in, struct ingest_event *event)
 {
 	struct event_scan scan;
 	struct batch_event row;
 	struct batch *batch;
 	struct err e;
 
+	event->endpoint = NULL;
+	event->offset = (struct slice){ 0 };
 	in->bytes += event->payload.len;
 	if (!json_scan_event(event->payload, in->dialect.places, &scan, &e))
 		return reject(in, event, &e);
+	if (event->may_have_offset)
+		(void)json_scan_take_offset(&scan, &event->offset);
 	if (!is_data(in, &scan))
 		return true;
 	in->events++;
 	if (!understand(in, event, &scan, &row, &e))
 		return reject(in, event, &e);
-	check_configured(in, row.path, row.params);
+	find_endpoint(in, event, &row);
 	batch = writer_batch(in->writer);
 	if (batch == NULL || !batch_add_event(batch, &row))
 		return false;

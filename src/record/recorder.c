@@ -2,11 +2,12 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "record/feed.h"
+#include "record/supervisor.h"
 #include "record/support.h"
 #include "store/writer.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define SECOND_US 1000000
 /* SIGTERM to exit takes 5 s at the most: so much for the feeds, the rest for the disk. */
@@ -17,7 +18,7 @@
 
 struct recorder {
 	struct loop *loop;
-	const struct config *config;
+	struct config *config; /* shared */
 	struct transfers *transfers;
 	struct writer *writer;
 	struct clock clock;
@@ -26,8 +27,7 @@ struct recorder {
 	struct timer *second;
 	struct timer *progress;
 	struct timer *give_up;
-	struct feed **feeds;
-	size_t running; /* feeds that have not stopped */
+	struct supervisor *feeds;
 	int64_t submitted_us;
 	int64_t stop_us; /* monotonic; when stopping began */
 	bool is_paused;
@@ -46,8 +46,7 @@ static void stored(void *arg)
 
 static void submit(struct recorder *r)
 {
-	for (size_t i = 0; i < r->config->n_feeds; i++)
-		feed_note_alive(r->feeds[i]);
+	supervisor_note_alive(r->feeds);
 	r->submitted_us = clock_mono_us();
 	writer_submit(r->writer, clock_now(&r->clock));
 }
@@ -75,10 +74,14 @@ static void pause_all(struct recorder *r, bool pause)
 		return;
 	r->is_paused = pause;
 	tell_pause(r);
-	for (size_t i = 0; i < r->config->n_feeds; i++)
-		feed_pause(r->feeds[i], pause);
+	supervisor_pause(r->feeds, pause);
 	if (pause)
 		submit(r);
+}
+
+static void submit_now(void *arg)
+{
+	submit(arg);
 }
 
 static void writer_full(void *arg)
@@ -140,31 +143,24 @@ static void second_due(void *arg)
 static void progress_due(void *arg)
 {
 	struct recorder *r = arg;
+	struct supervisor_stats f;
 	struct writer_stats w;
-	uint64_t events = 0;
-	uint64_t bytes = 0;
-	uint64_t rejected = 0;
-	int64_t live = 0;
 	int64_t now = clock_mono_us();
 
 	timer_start(r->progress, r->config->progress_us);
-	for (size_t i = 0; i < r->config->n_feeds; i++) {
-		struct feed_stats f;
-
-		feed_get_stats(r->feeds[i], &f);
-		events += f.events;
-		bytes += f.bytes;
-		rejected += f.rejected;
-		live += f.is_live ? 1 : 0;
-	}
+	supervisor_get_stats(r->feeds, &f);
 	writer_get_stats(r->writer, &w);
-	log_progress("progress", log_int("events", (int64_t)events),
+	log_progress("progress", log_int("events", (int64_t)f.events),
 		log_real("events_per_s",
-			(double)(events - r->shown_events) * 1e6 / (double)(now - r->shown_us + 1)),
-		log_int("streams", w.streams), log_int("bytes", (int64_t)bytes),
-		log_int("rejected", (int64_t)rejected), log_int("feeds_live", live),
-		log_int("stored", (int64_t)w.stored_events), log_int("lag_ms", w.lag_us / 1000));
-	r->shown_events = events;
+			(double)(f.events - r->shown_events) * 1e6 /
+				(double)(now - r->shown_us + 1)),
+		log_int("streams", w.streams), log_int("bytes", (int64_t)f.bytes),
+		log_int("rejected", (int64_t)f.rejected),
+		log_int("feeds_live", (int64_t)f.feeds_live),
+		log_int("stored", (int64_t)w.stored_events),
+		log_int("duplicates", (int64_t)w.duplicate_events),
+		log_int("lag_ms", w.lag_us / 1000));
+	r->shown_events = f.events;
 	r->shown_us = now;
 }
 
@@ -175,14 +171,6 @@ static void all_stopped(void *arg)
 	loop_stop(r->loop);
 }
 
-static void feed_stopped(void *arg)
-{
-	struct recorder *r = arg;
-
-	if (--r->running == 0)
-		all_stopped(r);
-}
-
 void recorder_stop(struct recorder *r)
 {
 	if (r->stop_us != 0)
@@ -190,43 +178,87 @@ void recorder_stop(struct recorder *r)
 	log_line(LOG_INFO, "stopping", log_int("feeds", (int64_t)r->config->n_feeds));
 	r->stop_us = clock_mono_us();
 	timer_start(r->give_up, STOP_FEEDS_US);
-	for (size_t i = 0; i < r->config->n_feeds; i++)
-		feed_stop(r->feeds[i]);
+	supervisor_stop(r->feeds);
 }
 
-static bool add_feed(struct recorder *r, size_t i, struct err *e)
+/* ---- another configuration ---- */
+
+static void tell_restart(const char *key)
 {
-	const struct config_feed *feed = &r->config->feeds[i];
-	struct store_feed row = { .name = feed->name,
-		.url = feed->url_text,
-		.name_space = feed->namespace,
-		.io_path = feed->path,
-		.dialect = feed->dialect.json };
-	struct session_context context = { .loop = r->loop,
-		.transfers = r->transfers,
-		.writer = r->writer,
-		.clock = &r->clock,
-		.full = writer_full,
-		.full_arg = r };
-	struct feed_known known;
-
-	return writer_feed(r->writer, &row, &known.feed_id, e) &&
-		writer_feed_protocol(r->writer, known.feed_id, known.protocol, e) &&
-		feed_new(&r->feeds[i], &context, feed, &known, feed_stopped, r, e);
+	log_line(LOG_WARN, "a changed key needs a restart to take effect", log_text("key", key));
 }
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static void tell_restarts(const struct config *a, const struct config *b)
+{
+	if (!same_text(a->database, b->database))
+		tell_restart("database");
+	if (a->buffer_bytes != b->buffer_bytes)
+		tell_restart("buffer");
+	if (a->rotate != b->rotate || a->rotate_us != b->rotate_us ||
+		a->rotate_bytes != b->rotate_bytes)
+		tell_restart("rotate");
+	if (a->file_mode != b->file_mode)
+		tell_restart("file_mode");
+	if (!same_text(a->status_host, b->status_host) || a->status_port != b->status_port)
+		tell_restart("status");
+	if (!same_text(a->log_file, b->log_file))
+		tell_restart("log_file");
+}
+
+void recorder_reload(struct recorder *r, struct config *config)
+{
+	struct err e;
+
+	if (r->stop_us != 0)
+		return;
+	tell_restarts(r->config, config);
+	support_warn(config);
+	if (!supervisor_reload(r->feeds, config, &e)) {
+		log_line(LOG_ERROR, "the configuration was not taken over", log_err(&e));
+		return;
+	}
+	writer_configure(r->writer, config->duplicate_window_us,
+		config->durability == CONFIG_DURABILITY_FULL);
+	config_free(r->config);
+	r->config = config_share(config);
+	log_line(LOG_INFO, "the configuration was read again",
+		log_int("feeds", (int64_t)config->n_feeds));
+}
+
+void recorder_handover(struct recorder *r)
+{
+	if (r->stop_us == 0)
+		supervisor_handover(r->feeds);
+}
+
+/* ---- life ---- */
 
 static bool prepare(struct recorder *r, struct err *e)
 {
 	struct writer_options options = { .path = r->config->database,
 		.mode = r->config->file_mode,
 		.sync_full = r->config->durability == CONFIG_DURABILITY_FULL,
-		.buffer_bytes = (size_t)r->config->buffer_bytes };
+		.buffer_bytes = (size_t)r->config->buffer_bytes,
+		.duplicate_window_us = r->config->duplicate_window_us };
+	struct session_context context = { .loop = r->loop,
+		.clock = &r->clock,
+		.full = writer_full,
+		.full_arg = r,
+		.submit = submit_now,
+		.submit_arg = r };
 
 	if (!writer_open(&r->writer, &options, e))
 		return false;
 	clock_start(&r->clock, writer_floor_us(r->writer));
-	r->feeds = calloc(r->config->n_feeds, sizeof(struct feed *));
 	r->transfers = transfers_new(r->loop);
+	context.transfers = r->transfers;
+	context.writer = r->writer;
+	r->feeds = supervisor_new(&context, all_stopped, r);
 	r->bell = bell_new(r->loop, bell_heard, r);
 	r->commit = timer_new(r->loop, commit_due, r);
 	r->second = timer_new(r->loop, second_due, r);
@@ -235,13 +267,10 @@ static bool prepare(struct recorder *r, struct err *e)
 	if (r->feeds == NULL || r->transfers == NULL || r->bell == NULL || r->commit == NULL ||
 		r->second == NULL || r->progress == NULL || r->give_up == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	for (size_t i = 0; i < r->config->n_feeds; i++)
-		if (!add_feed(r, i, e))
-			return false;
-	return true;
+	return supervisor_prepare(r->feeds, r->config, e);
 }
 
-bool recorder_new(struct recorder **out, struct loop *l, const struct config *config, struct err *e)
+bool recorder_new(struct recorder **out, struct loop *l, struct config *config, struct err *e)
 {
 	struct recorder *r;
 
@@ -249,7 +278,7 @@ bool recorder_new(struct recorder **out, struct loop *l, const struct config *co
 	if (r == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	r->loop = l;
-	r->config = config;
+	r->config = config_share(config);
 	if (!prepare(r, e)) {
 		(void)!recorder_close(r);
 		return false;
@@ -267,9 +296,7 @@ bool recorder_start(struct recorder *r, struct err *e)
 	timer_start(r->commit, r->config->commit_interval_us);
 	timer_start(r->second, SECOND_US);
 	timer_start(r->progress, r->config->progress_us);
-	r->running = r->config->n_feeds;
-	for (size_t i = 0; i < r->config->n_feeds; i++)
-		feed_start(r->feeds[i]);
+	supervisor_start(r->feeds);
 	return true;
 }
 
@@ -290,8 +317,7 @@ bool recorder_close(struct recorder *r)
 {
 	bool is_stored;
 
-	for (size_t i = 0; r->feeds != NULL && i < r->config->n_feeds; i++)
-		feed_free(r->feeds[i]);
+	supervisor_free(r->feeds);
 	transfers_free(r->transfers);
 	timer_free(r->commit);
 	timer_free(r->second);
@@ -301,7 +327,7 @@ bool recorder_close(struct recorder *r)
 	/* The bell stays while a thread may still ring it. */
 	if (is_stored)
 		bell_free(r->bell);
-	free(r->feeds);
+	config_free(r->config);
 	free(r);
 	return is_stored;
 }

@@ -13,12 +13,19 @@
 
 struct recorder;
 
-/* Opens the recording and prepares the feeds; nothing connects yet. `config` and `l` must outlive it. */
-bool recorder_new(struct recorder **out, struct loop *l, const struct config *config,
-	struct err *e) MUST_CHECK;
+/* Opens the recording and prepares the feeds; nothing connects yet. `l` must outlive it, `config` is shared. */
+bool recorder_new(
+	struct recorder **out, struct loop *l, struct config *config, struct err *e) MUST_CHECK;
 
 /* Starts the writer and every feed. */
 bool recorder_start(struct recorder *r, struct err *e) MUST_CHECK;
+
+/* Goes on with another configuration, which is shared: feeds and endpoints come and go, the others are not
+ * touched; the API keys are read again. What needs a restart is logged and stays as it is. */
+void recorder_reload(struct recorder *r, struct config *config);
+
+/* Hands every connection of every feed over to a new one. */
+void recorder_handover(struct recorder *r);
 
 /* Ends every session in an orderly way, then stops the loop; at most about 3.5 s. */
 void recorder_stop(struct recorder *r);

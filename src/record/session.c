@@ -1,5 +1,6 @@
 #include "record/session.h"
 
+#include "base/json.h"
 #include "base/json_ascii.h"
 #include "base/log.h"
 #include "record/engine.h"
@@ -12,7 +13,11 @@
 
 #define JOIN_TIMEOUT_US 20000000
 #define LEAVE_TIMEOUT_US 2000000
+/* Longer than the answer to any unsubscribe is waited for. */
+#define RETIRE_TIMEOUT_US 60000000
 #define PACKET_MAX ((size_t)1 << 20)
+#define PID_MAX ((size_t)1024)
+#define OFFSET_MAX ((size_t)1024)
 #define ERRORS_TOLD 20 /* of one connection, in the log */
 
 enum state { CONNECTING, JOINING, LIVE, LEAVING, CLOSING, CLOSED, STATES };
@@ -35,8 +40,10 @@ static const struct {
 struct session {
 	struct loop_reap reap;
 	struct session_context context;
-	struct ingest *ingest;
+	struct session_feed shared;
 	const struct config_feed *feed;
+	unsigned link;
+	int side;
 	const struct session_events *events;
 	void *arg;
 	enum state state;
@@ -49,10 +56,23 @@ struct session {
 	struct buf ascii;
 	int64_t connection_id;
 	int64_t live_us;          /* monotonic; 0: never */
+	int64_t live_at_us;       /* the same as a time stamp */
 	int64_t last_received_us; /* when the last bytes came, as a time stamp */
 	int64_t noted_us;         /* what of it the recording knows */
 	unsigned told_errors;
 	bool has_asked; /* to join the namespace */
+	bool has_settled;
+	bool is_retiring; /* leaving, or about to leave, in favour of another connection */
+
+	/* Connection state recovery. */
+	struct buf pid;    /* the session's private id; until it is live the one that is offered */
+	struct buf offset; /* of the last event that was settled, or the one that is offered */
+	int64_t early;     /* events before the session was joined */
+	int64_t resumed_until_us;
+	int resumed_side;
+	bool is_offset_new; /* the recording does not know it yet */
+	bool offers_resume;
+	bool is_resumed;
 };
 
 static void move(struct session *s, enum state to)
@@ -76,16 +96,17 @@ static void destroy(struct loop_reap *reap)
 	struct session *s = (struct session *)(void *)((char *)reap -
 		offsetof(struct session, reap));
 
-	subscriptions_free(s->subscriptions);
 	sio_assembler_free(s->assembler);
 	wipe(&s->auth);
 	wipe(&s->packet); /* it held the request to join, with the token */
 	buf_release(&s->ascii);
+	buf_release(&s->pid);
+	buf_release(&s->offset);
 	free(s);
 }
 
 /* Lets go of everything that could fire. */
-static void silence(struct session *s)
+static void disarm(struct session *s)
 {
 	engine_free(s->engine);
 	s->engine = NULL;
@@ -97,9 +118,33 @@ void session_free(struct session *s)
 {
 	if (s == NULL)
 		return;
-	silence(s);
+	disarm(s);
+	subscriptions_free(
+		s->subscriptions); /* now: the endpoints may go before the end of the turn */
+	s->subscriptions = NULL;
 	s->state = CLOSED;
 	loop_reap_later(s->context.loop, &s->reap, destroy);
+}
+
+/* Nothing is covered any more since the last byte. What was confirmed is kept, for a session that goes on. */
+static void end_coverage(struct session *s)
+{
+	const struct journal *j = s->shared.journal;
+	int64_t until_us = s->last_received_us;
+
+	for (size_t i = 0; i < s->shared.endpoints->count; i++) {
+		struct endpoint *endpoint = s->shared.endpoints->all[i];
+
+		if (endpoint->link != s->link)
+			continue;
+		endpoint->was_confirmed[s->side] = endpoint->subscription[s->side].state ==
+			SUBSCRIPTION_CONFIRMED;
+		journal_uncover(j, endpoint, s->side, until_us);
+		/* A refusal was this connection's; silence goes on. */
+		if (endpoint->silence == SILENCE_NONE &&
+			!coverage_has(&endpoint->coverage, 1 - s->side))
+			journal_outage_end(j, endpoint, until_us);
+	}
 }
 
 /* The end: noted in the recording, then told to the owner. */
@@ -110,13 +155,16 @@ static void engine_ended(void *arg, enum session_end why, const char *detail)
 	int64_t lived = s->live_us != 0 ? clock_mono_us() - s->live_us : 0;
 
 	move(s, CLOSED);
-	silence(s);
+	disarm(s);
+	session_note_alive(s);
+	if (s->live_us != 0)
+		end_coverage(s);
 	if (batch == NULL ||
 		!batch_add_closed(batch, s->connection_id, clock_now(s->context.clock),
 			s->last_received_us, session_end_name(why), detail))
 		log_line(LOG_ERROR, "out of memory: the end of a connection is not recorded",
 			log_text("feed", s->feed->name));
-	log_line(why == SESSION_STOPPED ? LOG_INFO : LOG_WARN,
+	log_line(why == SESSION_STOPPED || why == SESSION_HANDOVER ? LOG_INFO : LOG_WARN,
 		lived != 0 ? "disconnected" : "cannot connect", log_text("feed", s->feed->name),
 		log_int("connection", s->connection_id), log_text("reason", session_end_name(why)),
 		log_text("detail", detail));
@@ -148,6 +196,19 @@ static bool send_sio(struct session *s, const struct sio_packet *packet)
 
 /* ---- joining ---- */
 
+/* Adds the lost session's id and offset to the CONNECT payload. */
+static bool offer_resume(struct session *s)
+{
+	struct buf *b = &s->auth;
+
+	/* The payload is an object, or nothing. */
+	if (b->len > 1)
+		b->len--;
+	return buf_append_char(b, b->len > 1 ? ',' : '{') && buf_append_str(b, "\"pid\":") &&
+		json_string_encode(buf_slice(&s->pid), b) && buf_append_str(b, ",\"offset\":") &&
+		json_string_encode(buf_slice(&s->offset), b) && buf_append_char(b, '}');
+}
+
 static void join(struct session *s)
 {
 	s->has_asked = true;
@@ -170,32 +231,59 @@ static void engine_opened(void *arg)
 		join(s);
 }
 
+/* Takes the private id out of the server's answer, and with it whether the lost session goes on. */
+static void take_pid(struct session *s, struct slice answer)
+{
+	struct slice token;
+	struct err e;
+	struct buf pid;
+
+	buf_init(&pid, PID_MAX);
+	/* What is no JSON holds no id; the answer is otherwise of no interest. */
+	if (!json_validate(answer, NULL, &e) || !json_member(answer, "pid", &token) ||
+		json_type_of(token) != JSON_STRING || !json_string_decode(token, &pid, &e))
+		pid.len = 0;
+	s->is_resumed = s->offers_resume && pid.len != 0 &&
+		slice_equal(buf_slice(&pid), buf_slice(&s->pid));
+	if (!s->is_resumed && s->offers_resume) {
+		s->offset.len = 0;
+		s->is_offset_new = false;
+	}
+	buf_release(&s->pid);
+	s->pid = pid;
+}
+
 static void become_live(struct session *s)
 {
 	struct batch *batch = writer_batch(s->context.writer);
 	const char *protocol = engine_generation(s->engine)->name;
 	const char *transport = engine_transport(s->engine);
-	struct slice sid = slice_of(engine_sid(s->engine));
+	struct batch_established row = { .protocol = protocol,
+		.transport = transport,
+		.sid = slice_of(engine_sid(s->engine)),
+		.pid = buf_slice(&s->pid),
+		.recovered = s->is_resumed ? s->early : 0 };
 
-	if (secret_quotes(sid)) /* a server's strange idea; the recording holds no token */
-		sid = (struct slice){ 0 };
+	if (secret_quotes(row.sid)) /* a server's strange idea; the recording holds no token */
+		row.sid = (struct slice){ 0 };
+	if (row.pid.len == 0 || secret_quotes(row.pid))
+		row.pid = (struct slice){ 0 };
 	move(s, LIVE);
 	timer_stop(s->phase);
 	s->live_us = clock_mono_us();
+	s->live_at_us = clock_now(s->context.clock);
 	wipe(&s->auth);
-	if (batch == NULL ||
-		!batch_add_established(batch, s->connection_id, clock_now(s->context.clock),
-			protocol, transport, sid)) {
+	if (batch == NULL || !batch_add_established(batch, s->connection_id, s->live_at_us, &row)) {
 		give_up_overloaded(s);
 		return;
 	}
 	log_line(LOG_INFO, "connected", log_text("feed", s->feed->name),
 		log_int("connection", s->connection_id), log_text("protocol", protocol),
-		log_text("transport", transport),
-		log_int("endpoints", (int64_t)s->feed->n_endpoints));
+		log_text("transport", transport), log_int("recovered", row.recovered),
+		log_int("endpoints", (int64_t)s->shared.endpoints->on_link[s->link]));
 	s->events->live(s->arg);
 	if (s->state == LIVE)
-		subscriptions_begin(s->subscriptions);
+		subscriptions_begin(s->subscriptions, s->is_resumed ? s->resumed_side : -1);
 }
 
 static void engine_upgraded(void *arg)
@@ -233,10 +321,12 @@ static void take_connect(struct session *s, const struct sio_packet *packet)
 {
 	if (s->state != JOINING || !check_generation(s, packet))
 		return;
-	if (slice_equal(packet->nsp, slice_of(s->feed->namespace)))
+	if (slice_equal(packet->nsp, slice_of(s->feed->namespace))) {
+		take_pid(s, packet->data);
 		become_live(s);
-	else if (!s->has_asked)
+	} else if (!s->has_asked) {
 		join(s); /* it put us into "/" first */
+	}
 }
 
 /* The server refuses, or complains. */
@@ -265,6 +355,36 @@ static void take_error(struct session *s, const struct sio_packet *packet)
 
 /* ---- packets ---- */
 
+/* An event of a configured endpoint has come: it is alive, and it is covered, whatever an ack said. */
+static void hear(struct session *s, struct endpoint *endpoint, int64_t at_us)
+{
+	enum subscription_state state = endpoint->subscription[s->side].state;
+
+	endpoint->waiting_us = clock_mono_us();
+	endpoint->heard_at_us = at_us;
+	if (s->state != LIVE)
+		return;
+	endpoint->is_unproven = false;
+	endpoint->silence = SILENCE_NONE;
+	if (endpoint->is_outage)
+		journal_outage_end(s->shared.journal, endpoint, at_us);
+	if (endpoint->link == s->link && state != SUBSCRIPTION_TO_LEAVE &&
+		state != SUBSCRIPTION_LEAVING)
+		journal_cover(s->shared.journal, endpoint, s->side, at_us);
+}
+
+/* The event is settled: a session that goes on begins behind it. */
+static void keep_offset(struct session *s, struct slice token)
+{
+	struct err e;
+
+	buf_reset(&s->offset, OFFSET_MAX);
+	if (!json_string_decode(token, &s->offset, &e))
+		s->offset.len =
+			0; /* too long, or no text: the session cannot be resumed from here */
+	s->is_offset_new = true;
+}
+
 static void take_event(struct session *s, const struct sio_packet *packet)
 {
 	struct slice attachments[SIO_ATTACHMENTS_MAX];
@@ -272,14 +392,22 @@ static void take_event(struct session *s, const struct sio_packet *packet)
 		.received_us = clock_now(s->context.clock),
 		.payload = packet->data,
 		.attachments = attachments,
-		.attachment_count = packet->attachments };
+		.attachment_count = packet->attachments,
+		.may_have_offset = s->pid.len != 0 && packet->type == SIO_EVENT &&
+			!packet->has_id };
 
 	for (uint32_t i = 0; i < packet->attachments; i++)
 		attachments[i] = sio_assembler_attachment(s->assembler, i);
-	if (!ingest_take(s->ingest, &event)) {
+	if (!ingest_take(s->shared.ingest, &event)) {
 		give_up_overloaded(s);
 		return;
 	}
+	if (s->state == JOINING)
+		s->early++;
+	if (event.endpoint != NULL)
+		hear(s, event.endpoint, event.received_us);
+	if (event.offset.ptr != NULL)
+		keep_offset(s, event.offset);
 	/* A server that asks for an ack may hold the next event until it has one. */
 	if (packet->has_id && s->state != CLOSING &&
 		!send_sio(s,
@@ -290,7 +418,7 @@ static void take_event(struct session *s, const struct sio_packet *packet)
 				.data = slice_of("[]") }))
 		give_up_overloaded(s);
 	if (writer_wants_submit(s->context.writer))
-		writer_submit(s->context.writer, clock_now(s->context.clock));
+		s->context.submit(s->context.submit_arg);
 }
 
 static void take_sio(struct session *s, const struct sio_packet *packet)
@@ -331,7 +459,8 @@ static void take_sio(struct session *s, const struct sio_packet *packet)
 /* Bytes that are no packet are kept before the session ends over them. */
 static void take_bad(struct session *s, struct slice bytes, const char *why)
 {
-	(void)!ingest_reject(s->ingest, s->connection_id, clock_now(s->context.clock), why, bytes);
+	(void)!ingest_reject(
+		s->shared.ingest, s->connection_id, clock_now(s->context.clock), why, bytes);
 	give_up(s, SESSION_PROTOCOL, why);
 }
 
@@ -355,7 +484,8 @@ static void engine_rejected(void *arg, const char *reason, struct slice bytes)
 {
 	struct session *s = arg;
 
-	if (!ingest_reject(s->ingest, s->connection_id, clock_now(s->context.clock), reason, bytes))
+	if (!ingest_reject(
+		    s->shared.ingest, s->connection_id, clock_now(s->context.clock), reason, bytes))
 		give_up_overloaded(s);
 }
 
@@ -404,53 +534,185 @@ static size_t subscriptions_pending(void *arg)
 	return engine_pending(s->engine);
 }
 
+static void subscriptions_asking(void *arg, struct endpoint *endpoint)
+{
+	struct session *s = arg;
+
+	if (coverage_has(&endpoint->coverage, 1 - s->side))
+		endpoint->overlap_us = clock_now(s->context.clock);
+}
+
+/* An endpoint that has been silent is covered again when it speaks. */
+static void subscriptions_granted(void *arg, struct endpoint *endpoint)
+{
+	struct session *s = arg;
+	bool is_resumed = s->is_resumed && endpoint->was_confirmed[s->resumed_side] &&
+		!s->has_settled;
+	int64_t now = clock_now(s->context.clock); /* one instant: no gap between the two */
+
+	endpoint->waiting_us = clock_mono_us();
+	endpoint->is_unproven = is_resumed;
+	if (endpoint->silence != SILENCE_NONE)
+		return;
+	journal_outage_end(s->shared.journal, endpoint, now);
+	journal_cover(s->shared.journal, endpoint, s->side, is_resumed ? s->resumed_until_us : now);
+}
+
+static void subscriptions_refused(void *arg, struct endpoint *endpoint, const char *why)
+{
+	struct session *s = arg;
+
+	if (!endpoint->is_outage)
+		journal_outage(s->shared.journal, endpoint, clock_now(s->context.clock), "refused",
+			secret_quotes(slice_of(why)) ? "" : why);
+}
+
+static void subscriptions_leaving(void *arg, struct endpoint *endpoint)
+{
+	struct session *s = arg;
+
+	journal_uncover(s->shared.journal, endpoint, s->side, clock_now(s->context.clock));
+}
+
 static void subscriptions_settled(void *arg, size_t confirmed, size_t refused)
 {
 	struct session *s = arg;
 
+	s->has_settled = true;
 	log_line(refused == 0 ? LOG_INFO : LOG_WARN, "subscribed", log_text("feed", s->feed->name),
 		log_int("connection", s->connection_id), log_int("confirmed", (int64_t)confirmed),
 		log_int("refused", (int64_t)refused),
 		log_real("took_s", (double)(clock_mono_us() - s->live_us) / 1e6));
+	s->events->settled(s->arg);
 }
 
 /* Says goodbye: a disconnect packet, then the close frame. */
+static void say_goodbye(struct session *s)
+{
+	(void)!send_sio(s,
+		&(struct sio_packet){
+			.type = SIO_DISCONNECT, .nsp = slice_of(s->feed->namespace) });
+	if (s->is_retiring)
+		give_up(s, SESSION_HANDOVER, "another connection has taken over");
+	else
+		give_up(s, SESSION_STOPPED, "stopped");
+}
+
+/* Every ack has come. Where an unsubscribe has none, what is under way is given time to arrive; where a subscribe
+ * has none, that time has passed before. */
 static void subscriptions_left(void *arg)
 {
 	struct session *s = arg;
 
 	if (s->state != LEAVING)
 		return;
-	(void)!send_sio(s,
-		&(struct sio_packet){
-			.type = SIO_DISCONNECT, .nsp = slice_of(s->feed->namespace) });
-	give_up(s, SESSION_STOPPED, "stopped");
+	if (s->is_retiring && !s->feed->dialect.unsubscribe.ack && s->feed->dialect.subscribe.ack)
+		timer_start(s->phase, s->feed->handover_overlap_us);
+	else
+		say_goodbye(s);
 }
 
-static const struct subscriptions_events subscription_events = { subscriptions_send,
-	subscriptions_pending, subscriptions_settled, subscriptions_left };
+static const struct subscriptions_events subscription_events = {
+	.send = subscriptions_send,
+	.pending = subscriptions_pending,
+	.asking = subscriptions_asking,
+	.granted = subscriptions_granted,
+	.refused = subscriptions_refused,
+	.leaving = subscriptions_leaving,
+	.settled = subscriptions_settled,
+	.left = subscriptions_left,
+};
 
 /* ---- timers, life ---- */
+
+static void leave(struct session *s, int64_t timeout_us)
+{
+	move(s, LEAVING);
+	timer_start(s->phase, timeout_us);
+	subscriptions_leave(s->subscriptions);
+}
 
 static void phase_due(void *arg)
 {
 	struct session *s = arg;
 
 	if (s->state == LEAVING)
-		subscriptions_left(s);
+		say_goodbye(s);
+	else if (s->state == LIVE)
+		leave(s, RETIRE_TIMEOUT_US);
 	else
 		give_up(s, SESSION_NO_JOIN, "the server did not answer the Socket.IO connect");
 }
 
 void session_stop(struct session *s)
 {
-	if (s->state == LIVE) {
-		move(s, LEAVING);
-		timer_start(s->phase, LEAVE_TIMEOUT_US);
-		subscriptions_leave(s->subscriptions);
-	} else {
+	s->is_retiring = false;
+	if (s->state == LIVE)
+		leave(s, LEAVE_TIMEOUT_US);
+	else
 		give_up(s, SESSION_STOPPED, "stopped");
+}
+
+void session_retire(struct session *s)
+{
+	s->is_retiring = true;
+	/* Without acks nobody knows when the other connection's subscriptions took effect. */
+	if (s->state == LIVE && !s->feed->dialect.subscribe.ack)
+		timer_start(s->phase, s->feed->handover_overlap_us);
+	else if (s->state == LIVE)
+		leave(s, RETIRE_TIMEOUT_US);
+	else
+		give_up(s, SESSION_HANDOVER, "another connection has taken over");
+}
+
+bool session_is_live(const struct session *s)
+{
+	return s->state == LIVE;
+}
+
+bool session_was_resumed(const struct session *s)
+{
+	return s->is_resumed;
+}
+
+bool session_resume_state(const struct session *s, struct session_resume *out)
+{
+	*out = (struct session_resume){ .pid = buf_slice(&s->pid),
+		.offset = buf_slice(&s->offset),
+		.side = s->side,
+		.until_us = s->last_received_us };
+	/* One that never went live may still have brought the first of what was missed. */
+	if (s->live_us == 0) {
+		out->side = s->resumed_side;
+		out->until_us = s->resumed_until_us;
 	}
+	return (s->live_us != 0 || s->offers_resume) && s->pid.len != 0 && s->offset.len != 0;
+}
+
+int64_t session_last_received_us(const struct session *s)
+{
+	return s->last_received_us;
+}
+
+void session_ask_again(struct session *s, struct endpoint *endpoint)
+{
+	subscriptions_again(s->subscriptions, endpoint);
+}
+
+void session_update(struct session *s)
+{
+	subscriptions_update(s->subscriptions);
+}
+
+void session_doubt(struct session *s, struct endpoint *endpoint)
+{
+	log_line(LOG_INFO, "a stream stays silent on a resumed session and is asked for again",
+		log_text("feed", s->feed->name), log_slice("path", endpoint->path),
+		log_slice("params", endpoint->params));
+	endpoint->is_unproven = false;
+	journal_uncover(s->shared.journal, endpoint, s->side, s->live_at_us);
+	journal_outage(s->shared.journal, endpoint, s->live_at_us, "silent", NULL);
+	subscriptions_again(s->subscriptions, endpoint);
 }
 
 void session_pause(struct session *s, bool pause)
@@ -463,37 +725,82 @@ void session_note_alive(struct session *s)
 {
 	struct batch *batch = writer_batch(s->context.writer);
 
-	if (s->last_received_us == s->noted_us || batch == NULL)
+	if (batch == NULL)
 		return;
-	if (batch_add_alive(batch, s->connection_id, s->last_received_us))
+	if (s->last_received_us != s->noted_us &&
+		batch_add_alive(batch, s->connection_id, s->last_received_us))
 		s->noted_us = s->last_received_us;
+	if (s->is_offset_new && !secret_quotes(buf_slice(&s->offset)) &&
+		batch_add_offset(batch, s->connection_id, buf_slice(&s->offset)))
+		s->is_offset_new = false;
 }
 
-static bool prepare(struct session *s, const struct secret *token, struct err *e)
+/* What the server may know of the session that was lost. */
+static bool prepare_resume(struct session *s, const struct session_resume *resume)
 {
+	if (resume == NULL)
+		return true;
+	s->offers_resume = true;
+	s->resumed_side = resume->side;
+	s->resumed_until_us = resume->until_us;
+	/* If nothing comes in between, this offset is still the one to go on from. */
+	s->is_offset_new = true;
+	return buf_append_slice(&s->pid, resume->pid) &&
+		buf_append_slice(&s->offset, resume->offset) && offer_resume(s);
+}
+
+static bool prepare(struct session *s, const struct session_options *options, struct err *e)
+{
+	const struct subscriptions_scope scope = { s->shared.endpoints, s->link, s->side };
+
 	s->assembler = sio_assembler_new();
-	s->subscriptions = subscriptions_new(s->context.loop, s->feed, &subscription_events, s);
+	s->subscriptions = subscriptions_new(
+		s->context.loop, s->feed, &scope, &subscription_events, s);
 	s->phase = timer_new(s->context.loop, phase_due, s);
 	if (s->assembler == NULL || s->subscriptions == NULL || s->phase == NULL ||
-		!handshake_auth(s->feed, token, &s->auth))
+		!handshake_auth(s->feed, options->token, &s->auth) ||
+		!prepare_resume(s, options->resume))
 		return err_set(e, ERR_NOMEM, "cannot connect: out of memory");
 	return true;
 }
 
-static bool open_engine(struct session *s, const struct session_feed *feed,
-	const struct secret *token, struct err *e)
+static bool open_engine(struct session *s, const struct secret *token, struct err *e)
 {
 	struct access access = { .loop = s->context.loop,
 		.transfers = s->context.transfers,
-		.cookies = feed->cookies,
+		.cookies = s->shared.cookies,
 		.feed = s->feed,
 		.token = token };
 
-	return engine_new(&s->engine, &access, feed->memory, &engine_events, s, e);
+	return engine_new(&s->engine, &access, s->shared.memory, &engine_events, s, e);
+}
+
+static void init(struct session *s, const struct session_context *context,
+	const struct session_feed *feed, const struct session_options *options)
+{
+	s->context = *context;
+	s->shared = *feed;
+	s->feed = feed->config;
+	s->link = options->link;
+	s->side = options->side;
+	s->connection_id = writer_next_connection_id(context->writer);
+	buf_init(&s->auth, PACKET_MAX);
+	buf_init(&s->packet, PACKET_MAX);
+	buf_init(&s->ascii, 6 * PACKET_MAX);
+	buf_init(&s->pid, PID_MAX);
+	buf_init(&s->offset, OFFSET_MAX);
+}
+
+/* What the recording may know of the session that is to go on. */
+static struct slice offered_pid(const struct session *s)
+{
+	struct slice pid = buf_slice(&s->pid);
+
+	return pid.len == 0 || secret_quotes(pid) ? (struct slice){ 0 } : pid;
 }
 
 bool session_new(struct session **out, const struct session_context *context,
-	const struct session_feed *feed, const struct secret *token,
+	const struct session_feed *feed, const struct session_options *options,
 	const struct session_events *events, void *arg, struct err *e)
 {
 	struct session *s = calloc(1, sizeof(*s));
@@ -503,26 +810,21 @@ bool session_new(struct session **out, const struct session_context *context,
 		free(s);
 		return err_set(e, ERR_NOMEM, "cannot connect: out of memory");
 	}
-	s->context = *context;
-	s->ingest = feed->ingest;
-	s->feed = feed->ingest->feed;
+	init(s, context, feed, options);
 	s->events = events;
 	s->arg = arg;
-	s->connection_id = writer_next_connection_id(context->writer);
-	buf_init(&s->auth, PACKET_MAX);
-	buf_init(&s->packet, PACKET_MAX);
-	buf_init(&s->ascii, 6 * PACKET_MAX);
-	if (!prepare(s, token, e) || !open_engine(s, feed, token, e)) {
+	if (!prepare(s, options, e) || !open_engine(s, options->token, e)) {
 		session_free(s);
 		return false;
 	}
-	if (!batch_add_opened(
-		    batch, s->connection_id, s->ingest->feed_id, clock_now(context->clock))) {
+	if (!batch_add_opened(batch, s->connection_id, s->shared.journal->feed_id,
+		    clock_now(context->clock), offered_pid(s))) {
 		session_free(s);
 		return err_set(e, ERR_NOMEM, "cannot connect: out of memory");
 	}
 	log_line(LOG_DEBUG, "connecting", log_text("feed", s->feed->name),
-		log_int("connection", s->connection_id), log_text("url", s->feed->url_text));
+		log_int("connection", s->connection_id), log_text("url", s->feed->url_text),
+		log_int("resuming", s->offers_resume ? 1 : 0));
 	*out = s;
 	return true;
 }

@@ -6,26 +6,28 @@
 static const struct {
 	const char *name;
 	enum session_reaction reaction;
+	const char *cause;
 } ends[SESSION_ENDS] = {
-	[SESSION_UNREACHABLE] = { "unreachable", REACTION_RETRY },
-	[SESSION_TCP_REFUSED] = { "tcp_refused", REACTION_KNOCK },
-	[SESSION_CONNECT_TIMEOUT] = { "connect_timeout", REACTION_RETRY },
-	[SESSION_TLS] = { "tls", REACTION_RETRY },
-	[SESSION_REFUSED] = { "refused", REACTION_RELEARN },
-	[SESSION_TOKEN] = { "token", REACTION_NEW_TOKEN },
-	[SESSION_NAMESPACE] = { "namespace", REACTION_RETRY },
-	[SESSION_NOT_SOCKETIO] = { "not_socketio", REACTION_RELEARN },
-	[SESSION_PROTOCOL] = { "protocol", REACTION_RELEARN },
-	[SESSION_NO_OPEN] = { "no_open", REACTION_RELEARN },
-	[SESSION_NO_JOIN] = { "no_join", REACTION_RELEARN },
-	[SESSION_HEARTBEAT] = { "heartbeat", REACTION_RETRY },
-	[SESSION_DISCONNECTED] = { "disconnected", REACTION_RETRY },
-	[SESSION_ENGINE_CLOSED] = { "engine_closed", REACTION_RETRY },
-	[SESSION_SERVER_CLOSED] = { "server_closed", REACTION_RETRY },
-	[SESSION_UNKNOWN_SID] = { "unknown_sid", REACTION_RETRY },
-	[SESSION_NETWORK] = { "network", REACTION_RETRY },
-	[SESSION_OVERLOAD] = { "overload", REACTION_RETRY },
-	[SESSION_STOPPED] = { "stopped", REACTION_RETRY },
+	[SESSION_UNREACHABLE] = { "unreachable", REACTION_RETRY, "network" },
+	[SESSION_TCP_REFUSED] = { "tcp_refused", REACTION_KNOCK, "network" },
+	[SESSION_CONNECT_TIMEOUT] = { "connect_timeout", REACTION_RETRY, "network" },
+	[SESSION_TLS] = { "tls", REACTION_RETRY, "network" },
+	[SESSION_REFUSED] = { "refused", REACTION_RELEARN, "refused" },
+	[SESSION_TOKEN] = { "token", REACTION_NEW_TOKEN, "token" },
+	[SESSION_NAMESPACE] = { "namespace", REACTION_RETRY, "refused" },
+	[SESSION_NOT_SOCKETIO] = { "not_socketio", REACTION_RELEARN, "refused" },
+	[SESSION_PROTOCOL] = { "protocol", REACTION_RELEARN, "network" },
+	[SESSION_NO_OPEN] = { "no_open", REACTION_RELEARN, "network" },
+	[SESSION_NO_JOIN] = { "no_join", REACTION_RELEARN, "network" },
+	[SESSION_HEARTBEAT] = { "heartbeat", REACTION_RETRY, "heartbeat" },
+	[SESSION_DISCONNECTED] = { "disconnected", REACTION_RETRY, "server_closed" },
+	[SESSION_ENGINE_CLOSED] = { "engine_closed", REACTION_RETRY, "server_closed" },
+	[SESSION_SERVER_CLOSED] = { "server_closed", REACTION_RETRY, "server_closed" },
+	[SESSION_UNKNOWN_SID] = { "unknown_sid", REACTION_RETRY, "server_closed" },
+	[SESSION_NETWORK] = { "network", REACTION_RETRY, "network" },
+	[SESSION_OVERLOAD] = { "overload", REACTION_RETRY, "overload" },
+	[SESSION_HANDOVER] = { "handover", REACTION_RETRY, "stopped" },
+	[SESSION_STOPPED] = { "stopped", REACTION_RETRY, "stopped" },
 };
 
 const char *session_end_name(enum session_end end)
@@ -38,6 +40,12 @@ enum session_reaction session_end_reaction(enum session_end end)
 {
 	assert(end < SESSION_ENDS);
 	return ends[end].reaction;
+}
+
+const char *session_end_cause(enum session_end end)
+{
+	assert(end < SESSION_ENDS);
+	return ends[end].cause;
 }
 
 enum session_end session_end_of_error(enum err_code code)

@@ -31,6 +31,7 @@ enum session_end {
 	SESSION_UNKNOWN_SID, /* it has forgotten the session, or another process of it was reached */
 	SESSION_NETWORK,     /* the connection broke or ended without a close */
 	SESSION_OVERLOAD,    /* out of memory, or the server does not read */
+	SESSION_HANDOVER,    /* we ended it: another connection has taken over */
 	SESSION_STOPPED,     /* we ended it */
 	SESSION_ENDS
 };
@@ -46,6 +47,9 @@ enum session_reaction {
 /* The names are `connection.close_reason`. */
 const char *session_end_name(enum session_end end);
 enum session_reaction session_end_reaction(enum session_end end);
+
+/* The cause of the gap that it leaves: `outage.cause`. */
+const char *session_end_cause(enum session_end end);
 
 /* What the end of a WebSocket means. With a token, HTTP 401 and 403 are about the token. */
 enum session_end session_end_of(const struct ws_end *end, bool has_token);

@@ -18,28 +18,21 @@
 /* Refusals that a connection logs one by one; "subscribed" gives the number of all. */
 #define REFUSALS_TOLD 50
 
-enum state { WAITING, ASKED, CONFIRMED, REFUSED, LEAVING, LEFT };
-
-struct subscription {
-	int64_t due_us; /* monotonic; REFUSED: when to ask again */
-	uint8_t state;
-	uint8_t failures;
-	bool is_answered; /* at least once on this connection */
-};
-
 struct request {
 	uint64_t id;
-	size_t index;
+	struct endpoint *endpoint;
 	int64_t deadline_us;
+	bool is_unsubscribe;
 };
 
 struct subscriptions {
 	const struct config_feed *feed;
+	struct subscriptions_scope scope;
 	const struct subscriptions_events *events;
 	void *arg;
 	struct timer *timer;
-	struct subscription *all; /* one for each endpoint, in their order */
-	size_t next;              /* the first that may be WAITING, or to be left */
+	size_t next;      /* the first that may have something to send */
+	uint64_t changes; /* of the endpoints, when `next` was right */
 	size_t confirmed;
 	size_t refused;
 	size_t unanswered; /* since begin */
@@ -47,6 +40,7 @@ struct subscriptions {
 	size_t in_flight_count;
 	uint64_t next_id;
 	size_t told_refusals;
+	bool has_begun;
 	bool is_leaving;
 	bool is_over; /* the connection is of no use, or everything is left */
 };
@@ -55,23 +49,33 @@ static void tick(void *arg);
 static void pump(struct subscriptions *s);
 
 struct subscriptions *subscriptions_new(struct loop *l, const struct config_feed *feed,
-	const struct subscriptions_events *events, void *arg)
+	const struct subscriptions_scope *scope, const struct subscriptions_events *events,
+	void *arg)
 {
 	struct subscriptions *s = calloc(1, sizeof(*s));
 
 	if (s == NULL)
 		return NULL;
 	s->feed = feed;
+	s->scope = *scope;
 	s->events = events;
 	s->arg = arg;
-	s->unanswered = feed->n_endpoints;
-	s->all = calloc(feed->n_endpoints, sizeof(*s->all));
 	s->timer = timer_new(l, tick, s);
-	if (s->all == NULL || s->timer == NULL) {
-		subscriptions_free(s);
+	if (s->timer == NULL) {
+		free(s);
 		return NULL;
 	}
 	return s;
+}
+
+static bool is_ours(const struct subscriptions *s, const struct endpoint *endpoint)
+{
+	return endpoint->link == s->scope.link;
+}
+
+static struct subscription *sub_of(const struct subscriptions *s, struct endpoint *endpoint)
+{
+	return &endpoint->subscription[s->scope.side];
 }
 
 void subscriptions_free(struct subscriptions *s)
@@ -79,41 +83,54 @@ void subscriptions_free(struct subscriptions *s)
 	if (s == NULL)
 		return;
 	timer_free(s->timer);
-	free(s->all);
+	for (size_t i = 0; s->has_begun && i < s->scope.endpoints->count; i++)
+		if (is_ours(s, s->scope.endpoints->all[i]))
+			*sub_of(s, s->scope.endpoints->all[i]) = (struct subscription){ 0 };
 	free(s);
 }
 
+/* Every change of state goes through here, so that the counts are right. */
+static void move(struct subscriptions *s, struct subscription *sub, enum subscription_state to)
+{
+	if (sub->state == SUBSCRIPTION_CONFIRMED)
+		s->confirmed--;
+	if (sub->state == SUBSCRIPTION_REFUSED)
+		s->refused--;
+	if (to == SUBSCRIPTION_CONFIRMED)
+		s->confirmed++;
+	if (to == SUBSCRIPTION_REFUSED)
+		s->refused++;
+	sub->state = (uint8_t)to;
+}
+
+/* The first answer, or that none is awaited any more. */
 static void count_answer(struct subscriptions *s, struct subscription *sub)
 {
-	if (sub->is_answered)
+	if (!sub->is_awaited)
 		return;
-	sub->is_answered = true;
+	sub->is_awaited = false;
 	if (--s->unanswered == 0)
 		s->events->settled(s->arg, s->confirmed, s->refused);
 }
 
-static void confirm(struct subscriptions *s, size_t index)
+static void confirm(struct subscriptions *s, struct endpoint *endpoint)
 {
-	struct subscription *sub = &s->all[index];
-	const struct config_endpoint *endpoint = &s->feed->endpoints[index];
+	struct subscription *sub = sub_of(s, endpoint);
+	bool is_late = sub->failures != 0;
 
-	sub->state = CONFIRMED;
-	s->confirmed++;
-	if (sub->failures != 0)
-		log_line(LOG_INFO, "subscribed after all", log_text("feed", s->feed->name),
-			log_slice("path", endpoint->path), log_slice("params", endpoint->params));
-	else
-		log_line(LOG_DEBUG, "subscribed", log_text("feed", s->feed->name),
-			log_slice("path", endpoint->path), log_slice("params", endpoint->params));
+	move(s, sub, SUBSCRIPTION_CONFIRMED);
+	log_line(is_late ? LOG_INFO : LOG_DEBUG, is_late ? "subscribed after all" : "subscribed",
+		log_text("feed", s->feed->name), log_slice("path", endpoint->path),
+		log_slice("params", endpoint->params));
 	sub->failures = 0;
+	s->events->granted(s->arg, endpoint);
 	count_answer(s, sub);
 }
 
 /* Logged loudly the first time; the tries that follow are for those who look. */
-static void refuse(struct subscriptions *s, size_t index, struct slice why)
+static void refuse(struct subscriptions *s, struct endpoint *endpoint, struct slice why)
 {
-	struct subscription *sub = &s->all[index];
-	const struct config_endpoint *endpoint = &s->feed->endpoints[index];
+	struct subscription *sub = sub_of(s, endpoint);
 	bool is_news = sub->failures == 0 && s->told_refusals < REFUSALS_TOLD;
 	struct backoff backoff = { sub->failures };
 	char text[200];
@@ -122,28 +139,29 @@ static void refuse(struct subscriptions *s, size_t index, struct slice why)
 
 	if (is_news)
 		s->told_refusals++;
+	(void)sio_error_text(why, text, sizeof(text));
 	log_line(is_news ? LOG_WARN : LOG_DEBUG, "the server refuses a subscription",
 		log_text("feed", s->feed->name), log_slice("path", endpoint->path),
-		log_slice("params", endpoint->params),
-		log_text("error", sio_error_text(why, text, sizeof(text))),
+		log_slice("params", endpoint->params), log_text("error", text),
 		log_real("retry_s", (double)delay / 1e6));
-	sub->state = REFUSED;
+	move(s, sub, SUBSCRIPTION_REFUSED);
 	sub->due_us = clock_mono_us() + delay;
 	if (sub->failures < UINT8_MAX)
 		sub->failures++;
-	s->refused++;
+	s->events->refused(s->arg, endpoint, text);
 	count_answer(s, sub);
 }
 
 /* Sends one request; false if the connection is of no use. */
-static bool ask(struct subscriptions *s, size_t index, const struct config_emit *emit)
+static bool ask(struct subscriptions *s, struct endpoint *endpoint, const struct config_emit *emit,
+	bool is_unsubscribe)
 {
 	struct buf args;
 	uint64_t id = s->next_id;
 	bool ok;
 
 	buf_init(&args, SIZE_MAX / 2);
-	ok = dialect_arguments(emit, &s->feed->endpoints[index], &args) &&
+	ok = dialect_arguments(emit, endpoint->path, endpoint->params, &args) &&
 		s->events->send(s->arg, emit->event, buf_slice(&args), emit->ack, id);
 	buf_release(&args);
 	if (!ok) {
@@ -152,8 +170,8 @@ static bool ask(struct subscriptions *s, size_t index, const struct config_emit 
 	}
 	if (emit->ack) {
 		s->next_id++;
-		s->in_flight[s->in_flight_count++] = (struct request){ id, index,
-			clock_mono_us() + SUBSCRIPTIONS_ACK_TIMEOUT_US };
+		s->in_flight[s->in_flight_count++] = (struct request){ id, endpoint,
+			clock_mono_us() + SUBSCRIPTIONS_ACK_TIMEOUT_US, is_unsubscribe };
 	}
 	return true;
 }
@@ -168,66 +186,6 @@ static bool has_room(struct subscriptions *s, const struct config_emit *emit)
 	return false;
 }
 
-static void pump_subscribes(struct subscriptions *s)
-{
-	const struct config_emit *emit = &s->feed->dialect.subscribe;
-
-	for (; s->next < s->feed->n_endpoints && !s->is_over; s->next++) {
-		struct subscription *sub = &s->all[s->next];
-
-		if (sub->state != WAITING)
-			continue;
-		if (!has_room(s, emit))
-			return;
-		sub->state = ASKED;
-		if (ask(s, s->next, emit) && !emit->ack)
-			confirm(s, s->next);
-	}
-}
-
-static void pump_unsubscribes(struct subscriptions *s)
-{
-	const struct config_emit *emit = &s->feed->dialect.unsubscribe;
-
-	for (; s->next < s->feed->n_endpoints && !s->is_over; s->next++) {
-		struct subscription *sub = &s->all[s->next];
-
-		/* One whose answer is still under way may have been granted. */
-		if (sub->state != CONFIRMED && sub->state != ASKED)
-			continue;
-		if (!has_room(s, emit))
-			return;
-		sub->state = LEAVING;
-		if (ask(s, s->next, emit) && !emit->ack)
-			sub->state = LEFT;
-	}
-	if (s->next == s->feed->n_endpoints && s->in_flight_count == 0 && !s->is_over) {
-		s->is_over = true;
-		s->events->left(s->arg);
-	}
-}
-
-static void pump(struct subscriptions *s)
-{
-	if (s->is_leaving)
-		pump_unsubscribes(s);
-	else
-		pump_subscribes(s);
-}
-
-/* Asks again for what was refused and is due. */
-static void retry(struct subscriptions *s, int64_t now)
-{
-	for (size_t i = 0; i < s->feed->n_endpoints; i++) {
-		if (s->all[i].state != REFUSED || s->all[i].due_us > now)
-			continue;
-		s->all[i].state = WAITING;
-		s->refused--;
-		if (i < s->next)
-			s->next = i;
-	}
-}
-
 static struct request take_request(struct subscriptions *s, size_t i)
 {
 	struct request r = s->in_flight[i];
@@ -237,14 +195,115 @@ static struct request take_request(struct subscriptions *s, size_t i)
 	return r;
 }
 
+/* An endpoint that may be freed from now on must not be met again. */
+static void forget_requests(struct subscriptions *s, const struct endpoint *endpoint)
+{
+	for (size_t i = s->in_flight_count; i-- > 0;)
+		if (s->in_flight[i].endpoint == endpoint)
+			(void)take_request(s, i);
+}
+
+/* The unsubscribe has been answered, or needs no answer. */
+static void leave_done(struct subscriptions *s, struct endpoint *endpoint)
+{
+	struct subscription *sub = sub_of(s, endpoint);
+	bool is_again = sub->is_again && !s->is_leaving && !endpoint->is_removed;
+
+	move(s, sub, is_again ? SUBSCRIPTION_WAITING : SUBSCRIPTION_NONE);
+	sub->is_again = false;
+	if (is_again)
+		s->next = 0;
+	if (endpoint->is_removed)
+		forget_requests(s, endpoint);
+}
+
+static void subscribe(struct subscriptions *s, struct endpoint *endpoint)
+{
+	const struct config_emit *emit = &s->feed->dialect.subscribe;
+
+	move(s, sub_of(s, endpoint), SUBSCRIPTION_ASKED);
+	s->events->asking(s->arg, endpoint);
+	if (ask(s, endpoint, emit, false) && !emit->ack)
+		confirm(s, endpoint);
+}
+
+static void unsubscribe(struct subscriptions *s, struct endpoint *endpoint)
+{
+	const struct config_emit *emit = &s->feed->dialect.unsubscribe;
+
+	move(s, sub_of(s, endpoint), SUBSCRIPTION_LEAVING);
+	s->events->leaving(s->arg, endpoint);
+	if (ask(s, endpoint, emit, true) && !emit->ack)
+		leave_done(s, endpoint);
+}
+
+/* Sends what is due for one endpoint; false if there is no room. */
+static bool serve(struct subscriptions *s, struct endpoint *endpoint)
+{
+	enum subscription_state state = sub_of(s, endpoint)->state;
+
+	if (state == SUBSCRIPTION_WAITING) {
+		if (!has_room(s, &s->feed->dialect.subscribe))
+			return false;
+		subscribe(s, endpoint);
+	} else if (state == SUBSCRIPTION_TO_LEAVE) {
+		if (!has_room(s, &s->feed->dialect.unsubscribe))
+			return false;
+		unsubscribe(s, endpoint);
+	}
+	return true;
+}
+
+static void pump(struct subscriptions *s)
+{
+	const struct endpoints *set = s->scope.endpoints;
+
+	if (!s->has_begun || s->is_over)
+		return;
+	if (s->changes != set->changes) {
+		s->changes = set->changes;
+		s->next = 0;
+	}
+	while (s->next < set->count && !s->is_over) {
+		struct endpoint *endpoint = set->all[s->next++];
+
+		if (is_ours(s, endpoint) && !serve(s, endpoint)) {
+			s->next--;
+			return;
+		}
+	}
+	if (s->is_leaving && !s->is_over && s->in_flight_count == 0) {
+		s->is_over = true;
+		s->events->left(s->arg);
+	}
+}
+
+/* Asks again for what was refused and is due. */
+static void retry(struct subscriptions *s, int64_t now)
+{
+	for (size_t i = 0; i < s->scope.endpoints->count; i++) {
+		struct endpoint *endpoint = s->scope.endpoints->all[i];
+		struct subscription *sub = sub_of(s, endpoint);
+
+		if (!is_ours(s, endpoint) || sub->state != SUBSCRIPTION_REFUSED ||
+			sub->due_us > now)
+			continue;
+		move(s, sub, SUBSCRIPTION_WAITING);
+		s->next = 0;
+	}
+}
+
 /* Gives up on requests without an answer; the oldest stand in front. */
 static void expire(struct subscriptions *s, int64_t now)
 {
 	while (s->in_flight_count != 0 && s->in_flight[0].deadline_us <= now) {
 		struct request r = take_request(s, 0);
+		enum subscription_state state = sub_of(s, r.endpoint)->state;
 
-		if (s->all[r.index].state == ASKED)
-			refuse(s, r.index, slice_of("no answer in 30 s"));
+		if (r.is_unsubscribe && state == SUBSCRIPTION_LEAVING)
+			leave_done(s, r.endpoint);
+		else if (!r.is_unsubscribe && state == SUBSCRIPTION_ASKED)
+			refuse(s, r.endpoint, slice_of("no answer in 30 s"));
 	}
 }
 
@@ -262,9 +321,36 @@ static void tick(void *arg)
 	pump(s);
 }
 
-void subscriptions_begin(struct subscriptions *s)
+/* Decides how an endpoint begins on this connection. */
+static void begin_one(struct subscriptions *s, struct endpoint *endpoint, bool is_resumed)
 {
+	struct subscription *sub = sub_of(s, endpoint);
+
+	*sub = (struct subscription){ 0 };
+	if (is_resumed) {
+		/* Removed meanwhile: the server must be told. */
+		move(s, sub, endpoint->is_removed ? SUBSCRIPTION_TO_LEAVE : SUBSCRIPTION_CONFIRMED);
+		if (!endpoint->is_removed)
+			s->events->granted(s->arg, endpoint);
+	} else if (!endpoint->is_removed) {
+		move(s, sub, SUBSCRIPTION_WAITING);
+		sub->is_awaited = true;
+		s->unanswered++;
+	}
+}
+
+void subscriptions_begin(struct subscriptions *s, int resumed)
+{
+	s->has_begun = true;
+	for (size_t i = 0; i < s->scope.endpoints->count; i++) {
+		struct endpoint *endpoint = s->scope.endpoints->all[i];
+
+		if (is_ours(s, endpoint))
+			begin_one(s, endpoint, resumed >= 0 && endpoint->was_confirmed[resumed]);
+	}
 	timer_start(s->timer, TICK_US);
+	if (s->unanswered == 0)
+		s->events->settled(s->arg, s->confirmed, s->refused);
 	pump(s);
 }
 
@@ -279,34 +365,105 @@ static bool is_granted(struct slice args, struct slice *why)
 		slice_is(*why, "false") || slice_is(*why, "\"\"");
 }
 
-void subscriptions_ack(struct subscriptions *s, uint64_t id, struct slice args)
+static void take_subscribe_answer(
+	struct subscriptions *s, struct endpoint *endpoint, struct slice args)
 {
 	struct slice why;
+
+	if (!json_validate(args, NULL, &(struct err){ 0 }))
+		refuse(s, endpoint, slice_of("the answer is not JSON"));
+	else if (is_granted(args, &why))
+		confirm(s, endpoint);
+	else
+		refuse(s, endpoint, why);
+}
+
+void subscriptions_ack(struct subscriptions *s, uint64_t id, struct slice args)
+{
 	struct request r;
+	enum subscription_state state;
 	size_t i = 0;
-	bool is_json = json_validate(args, NULL, &(struct err){ 0 });
 
 	while (i < s->in_flight_count && s->in_flight[i].id != id)
 		i++;
 	if (s->is_over || i == s->in_flight_count)
 		return;
 	r = take_request(s, i);
-	if (s->all[r.index].state == LEAVING)
-		s->all[r.index].state = LEFT;
-	else if (s->all[r.index].state != ASKED)
-		; /* it is being left already */
-	else if (!is_json)
-		refuse(s, r.index, slice_of("the answer is not JSON"));
-	else if (is_granted(args, &why))
-		confirm(s, r.index);
-	else
-		refuse(s, r.index, why);
+	state = sub_of(s, r.endpoint)->state;
+	if (r.is_unsubscribe && state == SUBSCRIPTION_LEAVING)
+		leave_done(s, r.endpoint);
+	else if (!r.is_unsubscribe && state == SUBSCRIPTION_ASKED)
+		take_subscribe_answer(s, r.endpoint, args);
 	pump(s);
+}
+
+/* Starts to leave one that is asked for or granted; forgets one that is not. */
+static void leave_one(struct subscriptions *s, struct endpoint *endpoint)
+{
+	struct subscription *sub = sub_of(s, endpoint);
+
+	sub->is_again = false;
+	switch ((enum subscription_state)sub->state) {
+	case SUBSCRIPTION_CONFIRMED:
+	case SUBSCRIPTION_ASKED: /* its answer is under way, and may grant it */
+		move(s, sub, SUBSCRIPTION_TO_LEAVE);
+		s->next = 0;
+		break;
+	case SUBSCRIPTION_WAITING:
+	case SUBSCRIPTION_REFUSED:
+		move(s, sub, SUBSCRIPTION_NONE);
+		break;
+	case SUBSCRIPTION_NONE:
+	case SUBSCRIPTION_TO_LEAVE:
+	case SUBSCRIPTION_LEAVING:
+		break;
+	}
+	if (!s->is_leaving)
+		count_answer(s, sub);
+}
+
+void subscriptions_again(struct subscriptions *s, struct endpoint *endpoint)
+{
+	struct subscription *sub = sub_of(s, endpoint);
+
+	if (!s->has_begun || s->is_leaving || s->is_over || sub->state != SUBSCRIPTION_CONFIRMED)
+		return;
+	move(s, sub, SUBSCRIPTION_TO_LEAVE);
+	sub->is_again = true;
+	s->next = 0;
+	/* Not at once: the caller may go through many endpoints, and sending may end the session. */
+	timer_start(s->timer, 0);
+}
+
+void subscriptions_update(struct subscriptions *s)
+{
+	if (!s->has_begun || s->is_leaving || s->is_over)
+		return;
+	for (size_t i = 0; i < s->scope.endpoints->count; i++) {
+		struct endpoint *endpoint = s->scope.endpoints->all[i];
+		struct subscription *sub = sub_of(s, endpoint);
+
+		if (!is_ours(s, endpoint))
+			continue;
+		if (endpoint->is_removed)
+			leave_one(s, endpoint);
+		else if (sub->state == SUBSCRIPTION_NONE)
+			move(s, sub, SUBSCRIPTION_WAITING);
+		else if (sub->state == SUBSCRIPTION_TO_LEAVE || sub->state == SUBSCRIPTION_LEAVING)
+			sub->is_again = true; /* it has come back */
+	}
+	timer_start(s->timer, 0);
 }
 
 void subscriptions_leave(struct subscriptions *s)
 {
+	if (s->is_leaving)
+		return;
 	s->is_leaving = true;
+	s->has_begun = true;
 	s->next = 0;
+	for (size_t i = 0; i < s->scope.endpoints->count; i++)
+		if (is_ours(s, s->scope.endpoints->all[i]))
+			leave_one(s, s->scope.endpoints->all[i]);
 	pump(s);
 }

@@ -11,21 +11,17 @@ static void warn(const char *feed, const char *key)
 static void warn_endpoints(const struct config_feed *feed)
 {
 	bool has_table = false;
-	bool has_expect = false;
 	bool has_retention = false;
 
 	for (size_t i = 0; i < feed->n_endpoints; i++) {
 		const struct config_endpoint *endpoint = &feed->endpoints[i];
 
 		has_table = has_table || endpoint->table != NULL;
-		has_expect = has_expect || endpoint->expect_every_us != 0;
 		has_retention = has_retention || endpoint->retention.age_us != 0 ||
 			endpoint->retention.bytes != 0;
 	}
 	if (has_table)
 		warn(feed->name, "endpoints.table");
-	if (has_expect)
-		warn(feed->name, "endpoints.expect_every");
 	if (has_retention)
 		warn(feed->name, "endpoints.retention");
 }
@@ -41,8 +37,6 @@ void support_warn(const struct config *config)
 	for (size_t i = 0; i < config->n_feeds; i++) {
 		const struct config_feed *feed = &config->feeds[i];
 
-		if (feed->connections > 1)
-			warn(feed->name, "connections");
 		if (feed->retention.age_us != 0 || feed->retention.bytes != 0)
 			warn(feed->name, "retention");
 		if (feed->has_token && feed->token.has_jwt_route)

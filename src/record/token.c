@@ -15,7 +15,7 @@ struct token {
 	const struct config_feed *feed;
 	void (*ready)(void *arg);
 	void *arg;
-	struct timer *retry;
+	struct timer *next; /* the next fetch: a refresh, or another try */
 	struct http_call *call;
 	struct cookies *cookies;
 	struct backoff backoff;
@@ -24,8 +24,9 @@ struct token {
 	/* Kept so that a peer's text which quotes them is known for what it is. */
 	struct secret *previous;
 	struct secret *key;
-	int64_t requested_us; /* monotonic */
-	int64_t due_us;       /* monotonic; when it is time for a new one */
+	int64_t requested_us; /* monotonic; 0: never */
+	int64_t expires_us;   /* monotonic */
+	bool is_backing_off;  /* the next fetch waits because of a failure or a refusal */
 };
 
 static void fetch(void *arg);
@@ -43,8 +44,8 @@ struct token *token_new(struct loop *l, struct transfers *ts, const struct confi
 		.cookies = cookies,
 		.ready = ready,
 		.arg = arg };
-	t->retry = timer_new(l, fetch, t);
-	if (t->retry == NULL) {
+	t->next = timer_new(l, fetch, t);
+	if (t->next == NULL) {
 		free(t);
 		return NULL;
 	}
@@ -56,7 +57,7 @@ void token_free(struct token *t)
 	if (t == NULL)
 		return;
 	http_call_free(t->call);
-	timer_free(t->retry);
+	timer_free(t->next);
 	secret_free(t->secret);
 	secret_free(t->previous);
 	secret_free(t->key);
@@ -75,9 +76,19 @@ static void replace(struct token *t, struct secret *next)
 
 const struct secret *token_current(struct token *t)
 {
-	if (t->secret != NULL && clock_mono_us() >= t->due_us)
+	if (t->secret != NULL && clock_mono_us() >= t->expires_us)
 		replace(t, NULL);
 	return t->secret;
+}
+
+/* Whatever happens, the endpoint is asked at most once in TOKEN_EVERY_US. */
+static void fetch_in(struct token *t, int64_t delay_us)
+{
+	int64_t least = t->requested_us + TOKEN_EVERY_US - clock_mono_us();
+
+	if (t->requested_us != 0 && delay_us < least)
+		delay_us = least;
+	timer_start(t->next, delay_us);
 }
 
 static void fail(struct token *t, const struct err *e)
@@ -86,8 +97,11 @@ static void fail(struct token *t, const struct err *e)
 
 	log_line(LOG_WARN, "cannot fetch the token", log_text("feed", t->feed->name),
 		log_text("url", t->feed->token.url_text), log_err(e),
-		log_real("retry_s", (double)delay / 1e6));
-	timer_start(t->retry, delay);
+		log_real("retry_s", (double)delay / 1e6),
+		log_text("until_then",
+			token_current(t) != NULL ? "the old token serves" : "there is none"));
+	t->is_backing_off = true;
+	fetch_in(t, delay);
 }
 
 static bool usable(const char *text, size_t len, struct err *e)
@@ -146,20 +160,23 @@ static void take(struct token *t, struct secret *secret)
 	int64_t life = token_life(
 		secret_reveal(secret), config->lifetime_us, clock_wall_us() / 1000000);
 	int64_t due_us = t->requested_us + (int64_t)((double)life * config->refresh);
+	int64_t now = clock_mono_us();
 	struct err e;
 
-	replace(t, secret);
 	/* One that is over already is of no use, and asking again at once would never end. */
-	if (clock_mono_us() >= due_us) {
-		replace(t, NULL);
+	if (now >= due_us) {
+		secret_free(secret);
 		(void)err_set(&e, ERR_DENIED,
 			"its token lives for %lld s and was over when it came; are both clocks right?",
 			(long long)(life / 1000000));
 		fail(t, &e);
 		return;
 	}
-	t->due_us = due_us;
+	replace(t, secret);
+	t->expires_us = t->requested_us + life;
 	t->backoff.failures = 0;
+	t->is_backing_off = false;
+	fetch_in(t, due_us - now);
 	log_line(LOG_INFO, "token fetched", log_text("feed", t->feed->name),
 		log_int("bytes", (int64_t)secret_reveal(secret).len),
 		log_int("lifetime_s", life / 1000000),
@@ -209,12 +226,15 @@ static void fetch(void *arg)
 	struct err e;
 
 	t->requested_us = clock_mono_us();
+	t->is_backing_off = false;
 	if (config_api_key(&t->feed->token, &key, &e)) {
 		secret_free(t->key);
 		t->key = key;
 		struct http_request request = {
 			.method = HTTP_POST,
 			.follows = true,
+			.is_once =
+				true, /* a request that libcurl repeats by itself would come too soon */
 			.cookies = t->cookies,
 			.address = &t->feed->token.url,
 			.url = t->feed->token.url_text,
@@ -234,21 +254,45 @@ static void fetch(void *arg)
 
 void token_fetch(struct token *t)
 {
-	if (t->call == NULL && !timer_is_running(t->retry))
-		fetch(t);
+	if (t->call == NULL && !t->is_backing_off)
+		fetch_in(t, 0);
 }
 
 void token_refuse(struct token *t)
 {
-	int64_t delay;
+	int64_t delay = 0;
 
 	replace(t, NULL);
-	if (t->refusals.failures++ == 0)
+	if (t->refusals.failures != 0) {
+		struct backoff backoff = { t->refusals.failures - 1 };
+
+		delay = backoff_after_failure(&backoff, BACKOFF_MAX_US, backoff_random());
+	}
+	t->refusals.failures++;
+	if (t->call != NULL)
 		return;
-	delay = backoff_after_failure(&t->refusals, BACKOFF_MAX_US, backoff_random());
-	t->refusals.failures--; /* this refusal has been counted */
-	if (t->call == NULL)
-		timer_start(t->retry, delay);
+	t->is_backing_off = true;
+	fetch_in(t, delay);
+}
+
+void token_reload(struct token *t)
+{
+	struct secret *key = NULL;
+	struct err e;
+	bool is_same;
+
+	if (!config_api_key(&t->feed->token, &key, &e)) {
+		log_line(LOG_WARN, "cannot read the API key again", log_text("feed", t->feed->name),
+			log_err(&e));
+		return;
+	}
+	is_same = t->key != NULL && slice_equal(secret_reveal(key), secret_reveal(t->key));
+	secret_free(key);
+	if (t->call != NULL || (is_same && t->secret != NULL))
+		return;
+	t->backoff.failures = 0;
+	t->refusals.failures = 0;
+	fetch_in(t, 0);
 }
 
 void token_accept(struct token *t)

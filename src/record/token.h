@@ -3,8 +3,8 @@
  *
  * POST to token.url with the API key as HTTP Basic user. A fetch that fails is tried again with backoff
  * until it succeeds, whatever the error. A token lives for exp - iat if it says both, else until exp, else
- * for the configured lifetime, counted from the request on the monotonic clock; it is used up to
- * `refresh` of that life. The API key is read anew for each fetch.
+ * for the configured lifetime, counted from the request on the monotonic clock; it serves to
+ * its end, and from `refresh` of its life on a new one is being fetched. The API key is read anew for each fetch.
  */
 #ifndef TAPEDECK_RECORD_TOKEN_H
 #define TAPEDECK_RECORD_TOKEN_H
@@ -20,6 +20,8 @@
 #include <stdint.h>
 
 #define TOKEN_MAX 16384 /* bytes */
+/* The token's address is asked no more often, whatever it answers. */
+#define TOKEN_EVERY_US 1000000
 
 struct token;
 
@@ -31,7 +33,7 @@ struct token *token_new(struct loop *l, struct transfers *ts, const struct confi
 /* Accepts NULL. */
 void token_free(struct token *t);
 
-/* The token, if there is one that is not due; else NULL. Valid until the next call of any function. */
+/* The token, if there is one that lives; else NULL. Valid until the next call of any function. */
 const struct secret *token_current(struct token *t);
 
 /* Starts to fetch, unless a fetch or its backoff is under way. */
@@ -41,6 +43,9 @@ void token_fetch(struct token *t);
  * once, the next ones with backoff; token_accept ends the row. */
 void token_refuse(struct token *t);
 void token_accept(struct token *t);
+
+/* The configuration was read again: if the API key has changed, or there is no token, one is fetched. */
+void token_reload(struct token *t);
 
 /* Reads a token endpoint's answer: an object with the member `member`, or a bare JSON string. NULL and
  * `e` if there is no usable token in it. The caller frees it. */

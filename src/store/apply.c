@@ -1,5 +1,7 @@
 #include "store/apply.h"
 
+#include "store/events.h"
+#include "store/intervals.h"
 #include "store/streams.h"
 
 #include <sqlite3.h>
@@ -11,8 +13,6 @@ enum {
 	BEGIN,
 	COMMIT,
 	ROLLBACK,
-	INSERT_EVENT,
-	INSERT_ATTACHMENT,
 	INSERT_REJECTED,
 	INSERT_CONNECTION,
 	SET_ESTABLISHED,
@@ -21,6 +21,8 @@ enum {
 	SET_CLOSED,
 	COUNT_EVENTS,
 	INSERT_CLOCK_STEP,
+	SET_OFFSET,
+	SET_FEED,
 	MARK_RUN,
 	STATEMENTS
 };
@@ -29,25 +31,26 @@ static const char *const statement_sql[STATEMENTS] = {
 	[BEGIN] = "BEGIN IMMEDIATE",
 	[COMMIT] = "COMMIT",
 	[ROLLBACK] = "ROLLBACK",
-	[INSERT_EVENT] = "INSERT INTO event (stream_id, timestamp, seq, timestamp_text, received, "
-			 "connection_id, results, extra) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-	[INSERT_ATTACHMENT] = "INSERT INTO attachment (event_id, number, data) VALUES (?1, ?2, ?3)",
 	[INSERT_REJECTED] = "INSERT INTO rejected (connection_id, received, reason, bytes) "
 			    "VALUES (?1, ?2, ?3, ?4)",
 	[INSERT_CONNECTION] =
-		"INSERT INTO connection (connection_id, feed_id, opened) VALUES (?1, ?2, ?3)",
+		"INSERT INTO connection (connection_id, feed_id, opened, pid) VALUES (?1, ?2, ?3, ?4)",
 	[SET_ESTABLISHED] =
-		"UPDATE connection SET established = ?2, protocol = ?3, transport = ?4, "
-		"sid = ?5 WHERE connection_id = ?1",
+		"UPDATE connection SET established = ?2, recovered_events = ?3, protocol = ?4, "
+		"transport = ?5, sid = ?6, pid = ?7 WHERE connection_id = ?1",
 	[SET_TRANSPORT] = "UPDATE connection SET transport = ?2 WHERE connection_id = ?1",
 	[SET_ALIVE] = "UPDATE connection SET last_received = ?2 WHERE connection_id = ?1",
 	[SET_CLOSED] = "UPDATE connection SET closed = ?2, last_received = ?3, close_reason = ?4, "
 		       "close_detail = ?5 WHERE connection_id = ?1",
 	[COUNT_EVENTS] =
-		"UPDATE connection SET received_events = received_events + ?2 + ?3, "
-		"stored_events = stored_events + ?2, rejected_events = rejected_events + ?3 "
-		"WHERE connection_id = ?1",
+		"UPDATE connection SET received_events = received_events + ?2 + ?3 + ?4, "
+		"stored_events = stored_events + ?2, duplicate_events = duplicate_events + ?3, "
+		"rejected_events = rejected_events + ?4 WHERE connection_id = ?1",
 	[INSERT_CLOCK_STEP] = "INSERT INTO clock_step (at, by) VALUES (?1, ?2)",
+	[SET_OFFSET] = "UPDATE connection SET resume_offset = ?2 WHERE connection_id = ?1",
+	[SET_FEED] = "INSERT INTO feed (feed_id, name, url, namespace, io_path, dialect) "
+		     "VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (feed_id) DO UPDATE SET "
+		     "name = ?2, url = ?3, namespace = ?4, io_path = ?5, dialect = ?6",
 	[MARK_RUN] = "UPDATE run SET batch = ?2, last_alive = ?3 WHERE run_id = ?1",
 };
 
@@ -55,55 +58,52 @@ static const char *const statement_sql[STATEMENTS] = {
 struct tally {
 	int64_t connection_id;
 	int64_t stored;
+	int64_t duplicate;
 	int64_t rejected;
 };
 
 struct applier {
 	struct sqlite3 *db;
 	struct streams *streams;
+	struct duplicates *duplicates; /* the owner's */
+	struct events *events;
+	struct intervals *intervals;
 	struct sqlite3_stmt *statement[STATEMENTS];
 	struct tally *tally;
 	size_t tallies;
 	size_t tally_capacity;
-	int64_t event_id; /* of the last event, for its attachments */
 };
 
-bool applier_open(struct applier **out, const struct db_options *options, struct err *e)
+bool applier_open(struct applier **out, const struct db_options *options,
+	struct duplicates *duplicates, struct err *e)
 {
 	struct applier *a = calloc(1, sizeof(*a));
 
 	if (a == NULL)
 		return err_set(e, ERR_NOMEM, "cannot open '%s': out of memory", options->path);
-	if (!db_open(&a->db, options, e) || !streams_new(&a->streams, a->db, e))
-		goto fail;
-	for (int i = 0; i < STATEMENTS; i++)
-		if (!db_prepare(a->db, &a->statement[i], statement_sql[i], e))
-			goto fail;
+	a->duplicates = duplicates;
+	if (!db_open(&a->db, options, e) || !streams_new(&a->streams, a->db, e) ||
+		!events_new(&a->events, a->db, a->streams, duplicates, e) ||
+		!intervals_new(&a->intervals, a->db, a->streams, e) ||
+		!db_prepare_all(a->db, a->statement, statement_sql, STATEMENTS, e)) {
+		applier_close(a);
+		return false;
+	}
 	*out = a;
 	return true;
-fail:
-	applier_close(a);
-	return false;
 }
 
 void applier_close(struct applier *a)
 {
 	if (a == NULL)
 		return;
-	for (int i = 0; i < STATEMENTS; i++)
-		(void)sqlite3_finalize(a->statement[i]);
+	db_finalize_all(a->statement, STATEMENTS);
+	intervals_free(a->intervals);
+	events_free(a->events);
 	streams_free(a->streams);
 	db_close(a->db);
 	free(a->tally);
 	free(a);
-}
-
-static void bind_text(struct sqlite3_stmt *st, int i, struct slice s)
-{
-	if (s.ptr == NULL)
-		(void)sqlite3_bind_null(st, i);
-	else
-		(void)sqlite3_bind_text64(st, i, s.ptr, s.len, SQLITE_STATIC, SQLITE_UTF8);
 }
 
 static void bind_blob(struct sqlite3_stmt *st, int i, struct slice s)
@@ -133,43 +133,21 @@ static struct tally *tally_of(struct applier *a, int64_t connection_id)
 	return &a->tally[a->tallies++];
 }
 
-static bool insert_event(struct applier *a, const struct batch_record *r, struct err *e)
+static bool take_event(struct applier *a, const struct batch_record *r, const struct batch *batch,
+	const struct batch_cursor *rest, struct err *e)
 {
-	struct sqlite3_stmt *st = a->statement[INSERT_EVENT];
 	struct tally *tally = tally_of(a, r->number[BATCH_EVENT_CONNECTION]);
-	struct stream *stream;
-	int64_t seq;
+	enum event_fate fate;
 
 	if (tally == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	if (!streams_get(a->streams, r->number[BATCH_EVENT_FEED], r->text[BATCH_EVENT_PATH],
-		    r->text[BATCH_EVENT_PARAMS], &stream, e) ||
-		!streams_place(a->streams, stream, r->number[BATCH_EVENT_TIMESTAMP],
-			r->number[BATCH_EVENT_RECEIVED], &seq, e))
+	if (!events_take(a->events, r, batch, rest, &fate, e))
 		return false;
-	(void)sqlite3_bind_int64(st, 1, stream->stream_id);
-	(void)sqlite3_bind_int64(st, 2, r->number[BATCH_EVENT_TIMESTAMP]);
-	(void)sqlite3_bind_int64(st, 3, seq);
-	bind_text(st, 4, r->text[BATCH_EVENT_TIMESTAMP_TEXT]);
-	(void)sqlite3_bind_int64(st, 5, r->number[BATCH_EVENT_RECEIVED]);
-	(void)sqlite3_bind_int64(st, 6, r->number[BATCH_EVENT_CONNECTION]);
-	bind_text(st, 7, r->text[BATCH_EVENT_RESULTS]);
-	bind_text(st, 8, r->text[BATCH_EVENT_EXTRA]);
-	if (!db_step(st, e))
-		return false;
-	a->event_id = sqlite3_last_insert_rowid(a->db);
-	tally->stored++;
+	if (fate == EVENT_STORED)
+		tally->stored++;
+	else
+		tally->duplicate++;
 	return true;
-}
-
-static bool insert_attachment(struct applier *a, const struct batch_record *r, struct err *e)
-{
-	struct sqlite3_stmt *st = a->statement[INSERT_ATTACHMENT];
-
-	(void)sqlite3_bind_int64(st, 1, a->event_id);
-	(void)sqlite3_bind_int64(st, 2, r->number[0]);
-	bind_blob(st, 3, r->text[0]);
-	return db_step(st, e);
 }
 
 static bool insert_rejected(struct applier *a, const struct batch_record *r, struct err *e)
@@ -181,7 +159,7 @@ static bool insert_rejected(struct applier *a, const struct batch_record *r, str
 		return err_set(e, ERR_NOMEM, "out of memory");
 	(void)sqlite3_bind_int64(st, 1, r->number[0]);
 	(void)sqlite3_bind_int64(st, 2, r->number[1]);
-	bind_text(st, 3, r->text[0]);
+	db_bind_text(st, 3, r->text[0]);
 	bind_blob(st, 4, r->text[1]);
 	tally->rejected++;
 	return db_step(st, e);
@@ -193,12 +171,14 @@ static const struct {
 	int numbers;
 	int texts;
 } plain[] = {
-	[BATCH_OPENED] = { INSERT_CONNECTION, 3, 0 },
-	[BATCH_ESTABLISHED] = { SET_ESTABLISHED, 2, 3 },
+	[BATCH_OPENED] = { INSERT_CONNECTION, 3, 1 },
+	[BATCH_ESTABLISHED] = { SET_ESTABLISHED, 3, 4 },
 	[BATCH_UPGRADED] = { SET_TRANSPORT, 1, 1 },
 	[BATCH_ALIVE] = { SET_ALIVE, 2, 0 },
 	[BATCH_CLOSED] = { SET_CLOSED, 3, 2 },
 	[BATCH_CLOCK_STEP] = { INSERT_CLOCK_STEP, 2, 0 },
+	[BATCH_OFFSET] = { SET_OFFSET, 1, 1 },
+	[BATCH_FEED] = { SET_FEED, 1, 5 },
 };
 
 static bool run_plain(struct applier *a, const struct batch_record *r, struct err *e)
@@ -209,27 +189,37 @@ static bool run_plain(struct applier *a, const struct batch_record *r, struct er
 	for (int i = 0; i < numbers; i++)
 		(void)sqlite3_bind_int64(st, i + 1, r->number[i]);
 	for (int i = 0; i < plain[r->kind].texts; i++)
-		bind_text(st, numbers + i + 1, r->text[i]);
+		db_bind_text(st, numbers + i + 1, r->text[i]);
 	if (r->kind == BATCH_CLOSED && r->number[2] == 0)
 		(void)sqlite3_bind_null(st, 3);
 	return db_step(st, e);
 }
 
-static bool apply_record(struct applier *a, const struct batch_record *r, struct err *e)
+static bool apply_record(struct applier *a, const struct batch_record *r, const struct batch *batch,
+	const struct batch_cursor *rest, struct err *e)
 {
 	switch (r->kind) {
 	case BATCH_EVENT:
-		return insert_event(a, r, e);
+		return take_event(a, r, batch, rest, e);
 	case BATCH_ATTACHMENT:
-		return insert_attachment(a, r, e);
+		return true; /* went with its event */
 	case BATCH_REJECTED:
 		return insert_rejected(a, r, e);
+	case BATCH_WANTED:
+	case BATCH_UNWANTED:
+	case BATCH_COVERED:
+	case BATCH_OUTAGE:
+		return intervals_take(a->intervals, r, e);
 	case BATCH_OPENED:
 	case BATCH_ESTABLISHED:
+		events_forget_sessions(a->events);
+		return run_plain(a, r, e);
 	case BATCH_UPGRADED:
 	case BATCH_ALIVE:
 	case BATCH_CLOSED:
 	case BATCH_CLOCK_STEP:
+	case BATCH_OFFSET:
+	case BATCH_FEED:
 		return run_plain(a, r, e);
 	}
 	abort(); /* a kind of record that nobody writes */
@@ -242,7 +232,8 @@ static bool count_events(struct applier *a, struct err *e)
 	for (size_t i = 0; i < a->tallies; i++) {
 		(void)sqlite3_bind_int64(st, 1, a->tally[i].connection_id);
 		(void)sqlite3_bind_int64(st, 2, a->tally[i].stored);
-		(void)sqlite3_bind_int64(st, 3, a->tally[i].rejected);
+		(void)sqlite3_bind_int64(st, 3, a->tally[i].duplicate);
+		(void)sqlite3_bind_int64(st, 4, a->tally[i].rejected);
 		if (!db_step(st, e))
 			return false;
 	}
@@ -265,7 +256,7 @@ static bool apply_records(struct applier *a, const struct batch *batch, struct e
 	struct batch_record r;
 
 	while (batch_next(batch, &cursor, &r))
-		if (!apply_record(a, &r, e))
+		if (!apply_record(a, &r, batch, &cursor, e))
 			return false;
 	return true;
 }
@@ -276,9 +267,11 @@ enum apply_result applier_apply(
 	if (!db_step(a->statement[BEGIN], e))
 		return (sqlite3_errcode(a->db) & 0xff) == SQLITE_BUSY ? APPLY_BUSY : APPLY_FAILED;
 	a->tallies = 0;
+	duplicates_drop(a->duplicates);
 	if (apply_records(a, batch, e) && streams_flush(a->streams, e) && count_events(a, e) &&
 		mark_run(a, mark, e) && db_step(a->statement[COMMIT], e)) {
 		streams_trim(a->streams);
+		duplicates_keep(a->duplicates);
 		return APPLY_STORED;
 	}
 	if (sqlite3_get_autocommit(a->db) == 0)
@@ -295,7 +288,7 @@ bool applier_last_batch(struct applier *a, int64_t run_id, int64_t *batch, struc
 	return db_number(a->db, sql, batch, e);
 }
 
-bool applier_start_run(struct applier *a, int64_t now_us, int64_t *run_id, struct err *e)
+static bool insert_run(struct applier *a, int64_t now_us, int64_t *run_id, struct err *e)
 {
 	char host[256] = "";
 	struct sqlite3_stmt *st = NULL;
@@ -315,6 +308,18 @@ bool applier_start_run(struct applier *a, int64_t now_us, int64_t *run_id, struc
 	return ok;
 }
 
+bool applier_start_run(struct applier *a, int64_t now_us, int64_t *run_id, struct err *e)
+{
+	if (!db_step(a->statement[BEGIN], e))
+		return false;
+	if (intervals_recover(a->db, e) && insert_run(a, now_us, run_id, e) &&
+		db_step(a->statement[COMMIT], e))
+		return true;
+	if (sqlite3_get_autocommit(a->db) == 0)
+		(void)sqlite3_step(a->statement[ROLLBACK]);
+	return false;
+}
+
 bool applier_end_run(struct applier *a, int64_t run_id, int64_t now_us, struct err *e)
 {
 	char sql[160];
@@ -325,53 +330,18 @@ bool applier_end_run(struct applier *a, int64_t run_id, int64_t now_us, struct e
 	return db_exec(a->db, sql, e);
 }
 
-bool applier_feed(struct applier *a, const struct store_feed *feed, int64_t *feed_id, struct err *e)
+struct sqlite3 *applier_db(struct applier *a)
 {
-	const char *texts[] = { feed->name, feed->url, feed->name_space, feed->io_path,
-		feed->dialect };
-	struct sqlite3_stmt *st = NULL;
-	int rc;
-
-	if (!db_prepare(a->db, &st,
-		    "INSERT INTO feed (name, url, namespace, io_path, dialect) "
-		    "VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (name) DO UPDATE SET url = ?2, "
-		    "namespace = ?3, io_path = ?4, dialect = ?5 RETURNING feed_id",
-		    e))
-		return false;
-	for (int i = 0; i < (int)(sizeof(texts) / sizeof(texts[0])); i++)
-		(void)sqlite3_bind_text(st, i + 1, texts[i], -1, SQLITE_STATIC);
-	rc = sqlite3_step(st);
-	if (rc == SQLITE_ROW) {
-		*feed_id = sqlite3_column_int64(st, 0);
-		rc = sqlite3_step(st);
-	}
-	if (rc != SQLITE_DONE)
-		(void)db_error(a->db, e);
-	(void)sqlite3_finalize(st);
-	return rc == SQLITE_DONE;
+	return a->db;
 }
 
-bool applier_feed_protocol(
-	struct applier *a, int64_t feed_id, char protocol[STORE_PROTOCOL_SIZE], struct err *e)
+uint64_t applier_duplicates(const struct applier *a)
 {
-	struct sqlite3_stmt *st = NULL;
-	int rc;
+	uint64_t n = 0;
 
-	protocol[0] = '\0';
-	if (!db_prepare(a->db, &st,
-		    "SELECT protocol FROM connection WHERE feed_id = ?1 AND protocol IS NOT NULL "
-		    "ORDER BY connection_id DESC LIMIT 1",
-		    e))
-		return false;
-	(void)sqlite3_bind_int64(st, 1, feed_id);
-	rc = sqlite3_step(st);
-	if (rc == SQLITE_ROW)
-		(void)snprintf(protocol, STORE_PROTOCOL_SIZE, "%s",
-			(const char *)sqlite3_column_text(st, 0));
-	else if (rc != SQLITE_DONE)
-		(void)db_error(a->db, e);
-	(void)sqlite3_finalize(st);
-	return rc == SQLITE_ROW || rc == SQLITE_DONE;
+	for (size_t i = 0; i < a->tallies; i++)
+		n += (uint64_t)a->tally[i].duplicate;
+	return n;
 }
 
 bool applier_number(struct applier *a, const char *sql, int64_t *out, struct err *e)

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "store/batch.h"
 #include "store/db.h"
+#include "store/duplicates.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,7 +32,9 @@ enum apply_result {
 	APPLY_FAILED /* close the applier */
 };
 
-bool applier_open(struct applier **out, const struct db_options *options, struct err *e) MUST_CHECK;
+/* `duplicates` must outlive it; what the last batch of another applier marked in it is kept or dropped before. */
+bool applier_open(struct applier **out, const struct db_options *options,
+	struct duplicates *duplicates, struct err *e) MUST_CHECK;
 
 /* Accepts NULL. */
 void applier_close(struct applier *a);
@@ -43,31 +46,18 @@ enum apply_result applier_apply(struct applier *a, const struct batch *batch,
 bool applier_last_batch(
 	struct applier *a, int64_t run_id, int64_t *batch, struct err *e) MUST_CHECK;
 
-/* Starts a run: a row of `run`. */
+/* Mends what a crash has left behind and starts a run: a row of `run`. */
 bool applier_start_run(
 	struct applier *a, int64_t now_us, int64_t *run_id, struct err *e) MUST_CHECK;
 
 /* Ends it, cleanly. */
 bool applier_end_run(struct applier *a, int64_t run_id, int64_t now_us, struct err *e) MUST_CHECK;
 
-/* How a feed is described; all texts are borrowed. */
-struct store_feed {
-	const char *name;
-	const char *url;
-	const char *name_space;
-	const char *io_path;
-	const char *dialect; /* JSON */
-};
+/* The connection, for what is read and mended before the first batch (store/feeds, store/intervals). */
+struct sqlite3 *applier_db(struct applier *a);
 
-/* Creates the feed's row, or brings it up to date. */
-bool applier_feed(struct applier *a, const struct store_feed *feed, int64_t *feed_id,
-	struct err *e) MUST_CHECK;
-
-#define STORE_PROTOCOL_SIZE 8
-
-/* The protocol of the feed's last connection that was established; empty if there is none. */
-bool applier_feed_protocol(struct applier *a, int64_t feed_id, char protocol[STORE_PROTOCOL_SIZE],
-	struct err *e) MUST_CHECK;
+/* Events of the last batch that was stored that were stored before. */
+uint64_t applier_duplicates(const struct applier *a);
 
 /* Rows of `stream`. */
 int64_t applier_streams(const struct applier *a);

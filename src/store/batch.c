@@ -108,7 +108,8 @@ bool batch_add_event(struct batch *b, const struct batch_event *e)
 		.number = { [BATCH_EVENT_FEED] = e->feed_id,
 			[BATCH_EVENT_CONNECTION] = e->connection_id,
 			[BATCH_EVENT_TIMESTAMP] = e->timestamp_us,
-			[BATCH_EVENT_RECEIVED] = e->received_us },
+			[BATCH_EVENT_RECEIVED] = e->received_us,
+			[BATCH_EVENT_SINCE] = e->since_us },
 		.text = { [BATCH_EVENT_PATH] = e->path,
 			[BATCH_EVENT_PARAMS] = e->params,
 			[BATCH_EVENT_TIMESTAMP_TEXT] = e->timestamp_text,
@@ -135,20 +136,23 @@ bool batch_add_rejected(struct batch *b, int64_t connection_id, int64_t received
 			.text = { slice_of(reason), bytes } });
 }
 
-bool batch_add_opened(struct batch *b, int64_t connection_id, int64_t feed_id, int64_t at_us)
+bool batch_add_opened(
+	struct batch *b, int64_t connection_id, int64_t feed_id, int64_t at_us, struct slice pid)
 {
 	return add(b,
-		&(struct batch_record){
-			.kind = BATCH_OPENED, .number = { connection_id, feed_id, at_us } });
+		&(struct batch_record){ .kind = BATCH_OPENED,
+			.number = { connection_id, feed_id, at_us },
+			.text = { pid } });
 }
 
 bool batch_add_established(struct batch *b, int64_t connection_id, int64_t at_us,
-	const char *protocol, const char *transport, struct slice sid)
+	const struct batch_established *established)
 {
 	return add(b,
 		&(struct batch_record){ .kind = BATCH_ESTABLISHED,
-			.number = { connection_id, at_us },
-			.text = { slice_of(protocol), slice_of(transport), sid } });
+			.number = { connection_id, at_us, established->recovered },
+			.text = { slice_of(established->protocol), slice_of(established->transport),
+				established->sid, established->pid } });
 }
 
 bool batch_add_upgraded(struct batch *b, int64_t connection_id, const char *transport)
@@ -179,6 +183,62 @@ bool batch_add_clock_step(struct batch *b, int64_t at_us, int64_t by_us)
 {
 	return add(
 		b, &(struct batch_record){ .kind = BATCH_CLOCK_STEP, .number = { at_us, by_us } });
+}
+
+bool batch_add_offset(struct batch *b, int64_t connection_id, struct slice offset)
+{
+	return add(b,
+		&(struct batch_record){
+			.kind = BATCH_OFFSET, .number = { connection_id }, .text = { offset } });
+}
+
+bool batch_add_feed(struct batch *b, int64_t feed_id, const struct store_feed *feed)
+{
+	return add(b,
+		&(struct batch_record){ .kind = BATCH_FEED,
+			.number = { feed_id },
+			.text = { slice_of(feed->name), slice_of(feed->url),
+				slice_of(feed->name_space), slice_of(feed->io_path),
+				slice_of(feed->dialect) } });
+}
+
+bool batch_add_wanted(struct batch *b, const struct batch_stream *s, int64_t at_us)
+{
+	return add(b,
+		&(struct batch_record){ .kind = BATCH_WANTED,
+			.number = { s->feed_id, at_us },
+			.text = { s->path, s->params } });
+}
+
+bool batch_add_unwanted(struct batch *b, const struct batch_stream *s, int64_t at_us)
+{
+	return add(b,
+		&(struct batch_record){ .kind = BATCH_UNWANTED,
+			.number = { s->feed_id, at_us },
+			.text = { s->path, s->params } });
+}
+
+bool batch_add_covered(
+	struct batch *b, const struct batch_stream *s, int64_t started_us, int64_t ended_us)
+{
+	return add(b,
+		&(struct batch_record){ .kind = BATCH_COVERED,
+			.number = { s->feed_id, started_us, ended_us },
+			.text = { s->path, s->params } });
+}
+
+static struct slice slice_or_absent(const char *text)
+{
+	return text != NULL ? slice_of(text) : (struct slice){ 0 };
+}
+
+bool batch_add_outage(struct batch *b, const struct batch_outage *outage)
+{
+	return add(b,
+		&(struct batch_record){ .kind = BATCH_OUTAGE,
+			.number = { outage->feed_id, outage->at_us },
+			.text = { outage->path, outage->params, slice_or_absent(outage->cause),
+				slice_or_absent(outage->detail) } });
 }
 
 size_t batch_bytes(const struct batch *b)

@@ -192,3 +192,52 @@ void db_close(struct sqlite3 *db)
 {
 	(void)sqlite3_close_v2(db);
 }
+
+bool db_prepare_all(struct sqlite3 *db, struct sqlite3_stmt **out, const char *const *sql,
+	int count, struct err *e)
+{
+	for (int i = 0; i < count; i++)
+		if (!db_prepare(db, &out[i], sql[i], e))
+			return false;
+	return true;
+}
+
+void db_finalize_all(struct sqlite3_stmt **statements, int count)
+{
+	for (int i = 0; i < count; i++)
+		(void)sqlite3_finalize(statements[i]);
+}
+
+void db_bind_text(struct sqlite3_stmt *st, int i, struct slice text)
+{
+	if (text.ptr == NULL)
+		(void)sqlite3_bind_null(st, i);
+	else
+		(void)sqlite3_bind_text64(st, i, text.ptr, text.len, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+bool db_first(struct sqlite3_stmt *st, bool *found, struct err *e)
+{
+	int rc = sqlite3_step(st);
+
+	*found = rc == SQLITE_ROW;
+	if (rc == SQLITE_ROW || rc == SQLITE_DONE)
+		return true;
+	(void)db_error(sqlite3_db_handle(st), e);
+	(void)sqlite3_reset(st);
+	return false;
+}
+
+struct slice db_column(struct sqlite3_stmt *st, int i)
+{
+	const void *bytes = sqlite3_column_blob(st, i);
+
+	if (bytes == NULL && sqlite3_column_type(st, i) != SQLITE_NULL)
+		bytes = "";
+	return (struct slice){ bytes, (size_t)sqlite3_column_bytes(st, i) };
+}
+
+bool db_set_sync(struct sqlite3 *db, bool full, struct err *e)
+{
+	return db_exec(db, full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", e);
+}

@@ -11,6 +11,7 @@
 
 #include "base/compiler.h"
 #include "base/err.h"
+#include "base/slice.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,6 +48,24 @@ bool db_number(struct sqlite3 *db, const char *sql, int64_t *out, struct err *e)
 
 bool db_prepare(
 	struct sqlite3 *db, struct sqlite3_stmt **out, const char *sql, struct err *e) MUST_CHECK;
+
+/* Prepares `count` statements; the caller finalizes those that are not NULL, also after a failure. */
+bool db_prepare_all(struct sqlite3 *db, struct sqlite3_stmt **out, const char *const *sql,
+	int count, struct err *e) MUST_CHECK;
+void db_finalize_all(struct sqlite3_stmt **statements, int count);
+
+/* Binds text or NULL (ptr NULL); it must stay until the statement is stepped. */
+void db_bind_text(struct sqlite3_stmt *statement, int i, struct slice text);
+
+/* Steps a statement that returns at most one row; `*found` says whether there is one. The caller reads it and
+ * resets. */
+bool db_first(struct sqlite3_stmt *statement, bool *found, struct err *e) MUST_CHECK;
+
+/* A column as text, valid until the next step; ptr NULL if it is NULL. */
+struct slice db_column(struct sqlite3_stmt *statement, int i);
+
+/* How safe commits are: synchronous=FULL or NORMAL. */
+bool db_set_sync(struct sqlite3 *db, bool full, struct err *e) MUST_CHECK;
 
 /* Steps a statement that returns no rows, and resets it. */
 bool db_step(struct sqlite3_stmt *statement, struct err *e) MUST_CHECK;

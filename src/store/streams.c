@@ -123,6 +123,7 @@ static bool load(
 		stream->first_us = sqlite3_column_int64(st, 2);
 		stream->last_received_us = sqlite3_column_int64(st, 3);
 		stream->clock_offset_us = sqlite3_column_int64(st, 4);
+		stream->delivered_us = stream->last_received_us;
 	} else if (rc != SQLITE_DONE) {
 		(void)db_error(s->db, e);
 	}
@@ -231,6 +232,20 @@ bool streams_place(struct streams *s, struct stream *stream, int64_t timestamp_u
 	}
 	count(s, stream, timestamp_us, received_us);
 	return true;
+}
+
+int64_t stream_rival_us(const struct stream *stream, int64_t connection_id)
+{
+	if (stream->connection_id == connection_id || stream->delivered_us < stream->rival_us)
+		return stream->rival_us;
+	return stream->delivered_us;
+}
+
+void stream_note_delivery(struct stream *stream, int64_t connection_id, int64_t received_us)
+{
+	stream->rival_us = stream_rival_us(stream, connection_id);
+	stream->connection_id = connection_id;
+	stream->delivered_us = received_us;
 }
 
 bool streams_flush(struct streams *s, struct err *e)

@@ -33,6 +33,10 @@ struct stream {
 	int64_t events;
 	int64_t last_received_us;
 	int64_t clock_offset_us;
+	/* Who delivers: the last connection (0: one of an earlier time), when, and when another one last did. */
+	int64_t connection_id;
+	int64_t delivered_us;
+	int64_t rival_us;
 	bool is_dirty; /* the counters differ from the row */
 	struct stream *next_dirty;
 };
@@ -50,6 +54,10 @@ bool streams_get(struct streams *s, int64_t feed_id, struct slice path, struct s
 /* Counts one event and gives it its seq. */
 bool streams_place(struct streams *s, struct stream *stream, int64_t timestamp_us,
 	int64_t received_us, int64_t *seq, struct err *e) MUST_CHECK;
+
+/* When another connection than this one last delivered an event of the stream; 0: never. */
+int64_t stream_rival_us(const struct stream *stream, int64_t connection_id);
+void stream_note_delivery(struct stream *stream, int64_t connection_id, int64_t received_us);
 
 /* Writes the counters that have changed; to be called before the commit. */
 bool streams_flush(struct streams *s, struct err *e) MUST_CHECK;

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/intervals.h"
 #include "store/lock.h"
 
 #include <errno.h>
@@ -26,6 +27,19 @@ struct item {
 	int64_t watermark_us;
 };
 
+/* A feed that has an id. */
+struct named {
+	struct named *next;
+	int64_t feed_id;
+	char name[];
+};
+
+/* What a reload can change. */
+struct tuning {
+	int64_t duplicate_window_us;
+	bool sync_full;
+};
+
 struct writer {
 	struct db_options db;
 	char *path;
@@ -34,6 +48,8 @@ struct writer {
 	int64_t run_id;
 	int64_t floor_us;
 	int64_t last_connection_id;
+	int64_t last_feed_id;
+	struct named *feeds;
 	size_t limit;       /* bytes of all batches */
 	size_t large;       /* bytes of a batch that need not wait */
 	struct batch *open; /* the loop thread's */
@@ -46,6 +62,7 @@ struct writer {
 
 	/* The writer thread's alone once it runs. */
 	struct applier *applier;
+	struct duplicates *duplicates; /* outlives appliers: connections do, too */
 	int64_t batch_number;
 	int64_t failing_since_us; /* 0: not failing */
 	int64_t failing_logged_us;
@@ -57,24 +74,45 @@ struct writer {
 	size_t queued_bytes; /* of the queue and the batch in work */
 	size_t queued_events;
 	int64_t oldest_us; /* monotonic; beginning of the batch in work, 0: none */
+	struct tuning tuning;
+	bool is_tuned; /* `tuning` is to be taken over */
 	bool is_stopping;
 	bool is_aborted; /* give up what is not stored */
 	bool is_done;
 	struct writer_stats stats;
 };
 
+/* Remembers the id of a feed: what is in memory counts, its row may not be stored yet. */
+static bool keep_name(void *arg, const char *name, int64_t feed_id)
+{
+	struct writer *w = arg;
+	size_t size = strlen(name) + 1;
+	struct named *feed = malloc(sizeof(*feed) + size);
+
+	if (feed == NULL)
+		return false;
+	memcpy(feed->name, name, size);
+	feed->feed_id = feed_id;
+	feed->next = w->feeds;
+	w->feeds = feed;
+	if (feed_id > w->last_feed_id)
+		w->last_feed_id = feed_id;
+	return true;
+}
+
 static bool open_recording(struct writer *w, struct err *e)
 {
 	int64_t alive;
 
 	if (!db_check_header(w->path, e) || !lock_take(w->path, w->db.mode, &w->lock_fd, e) ||
-		!applier_open(&w->applier, &w->db, e))
+		!applier_open(&w->applier, &w->db, w->duplicates, e))
 		return false;
 	if (stat(w->path, &w->identity) != 0)
 		return err_set(
 			e, ERR_STORE, "cannot find '%s' again: %s", w->path, strerror(errno));
 	if (!applier_number(w->applier, "SELECT max(connection_id) FROM connection",
 		    &w->last_connection_id, e) ||
+		!feeds_names(applier_db(w->applier), keep_name, w, e) ||
 		!applier_number(w->applier,
 			"SELECT received FROM event ORDER BY event_id DESC LIMIT 1", &w->floor_us,
 			e) ||
@@ -110,6 +148,13 @@ static void init_locks(struct writer *w)
 static void destroy(struct writer *w)
 {
 	applier_close(w->applier);
+	duplicates_free(w->duplicates);
+	while (w->feeds != NULL) {
+		struct named *feed = w->feeds;
+
+		w->feeds = feed->next;
+		free(feed);
+	}
 	lock_release(w->lock_fd);
 	batch_free(w->open);
 	(void)pthread_cond_destroy(&w->changed);
@@ -139,7 +184,8 @@ bool writer_open(struct writer **out, const struct writer_options *o, struct err
 		.sync_full = o->sync_full,
 		.cache_kib = (int)(cache / 1024),
 		.busy_ms = BUSY_MS };
-	if (w->path == NULL) {
+	w->duplicates = duplicates_new(o->duplicate_window_us);
+	if (w->path == NULL || w->duplicates == NULL) {
 		(void)err_set(e, ERR_NOMEM, "cannot open '%s': out of memory", o->path);
 	} else if (open_recording(w, e)) {
 		*out = w;
@@ -159,17 +205,61 @@ int64_t writer_next_connection_id(struct writer *w)
 	return ++w->last_connection_id;
 }
 
+static bool name_feed(struct writer *w, const char *name, int64_t *feed_id)
+{
+	const struct named *feed = w->feeds;
+
+	while (feed != NULL && strcmp(feed->name, name) != 0)
+		feed = feed->next;
+	if (feed == NULL && !keep_name(w, name, w->last_feed_id + 1))
+		return false;
+	*feed_id = feed != NULL ? feed->feed_id : w->last_feed_id;
+	return true;
+}
+
 bool writer_feed(struct writer *w, const struct store_feed *feed, int64_t *feed_id, struct err *e)
 {
-	return applier_feed(w->applier, feed, feed_id, e) ||
+	struct batch *batch = writer_batch(w);
+
+	if (!name_feed(w, feed->name, feed_id) || batch == NULL ||
+		!batch_add_feed(batch, *feed_id, feed))
+		return err_set(e, ERR_NOMEM, "cannot write to '%s': out of memory", w->path);
+	return true;
+}
+
+bool writer_feed_known(struct writer *w, int64_t feed_id, struct store_known *out, struct err *e)
+{
+	return feeds_known(applier_db(w->applier), feed_id, out, e) ||
+		err_prefix(e, "cannot read '%s'", w->path);
+}
+
+bool writer_covered_at(struct writer *w, int64_t feed_id, int64_t at_us, feeds_stream_fn *take,
+	void *arg, struct err *e)
+{
+	return feeds_covered_at(applier_db(w->applier), feed_id, at_us, take, arg, e) ||
+		err_prefix(e, "cannot read '%s'", w->path);
+}
+
+bool writer_wanted(
+	struct writer *w, int64_t feed_id, feeds_stream_fn *take, void *arg, struct err *e)
+{
+	return feeds_wanted(applier_db(w->applier), feed_id, take, arg, e) ||
+		err_prefix(e, "cannot read '%s'", w->path);
+}
+
+bool writer_retire_feeds(
+	struct writer *w, const int64_t *ids, size_t count, int64_t at_us, struct err *e)
+{
+	return intervals_retire(applier_db(w->applier), ids, count, at_us, e) ||
 		err_prefix(e, "cannot write to '%s'", w->path);
 }
 
-bool writer_feed_protocol(
-	struct writer *w, int64_t feed_id, char protocol[STORE_PROTOCOL_SIZE], struct err *e)
+void writer_configure(struct writer *w, int64_t duplicate_window_us, bool sync_full)
 {
-	return applier_feed_protocol(w->applier, feed_id, protocol, e) ||
-		err_prefix(e, "cannot read '%s'", w->path);
+	(void)pthread_mutex_lock(&w->lock);
+	w->tuning = (struct tuning){ duplicate_window_us, sync_full };
+	w->is_tuned = true;
+	(void)pthread_mutex_unlock(&w->lock);
 }
 
 /* Waits on `changed` for at most `ms`; the caller holds the lock. */
@@ -228,7 +318,7 @@ static bool reopen(struct writer *w, bool *is_stored, struct err *e)
 		return err_set(e, ERR_STORE,
 			"'%s' is not the file any more that was opened; put that one back",
 			w->path);
-	if (!applier_open(&w->applier, &w->db, e))
+	if (!applier_open(&w->applier, &w->db, w->duplicates, e))
 		return false;
 	if (!applier_last_batch(w->applier, w->run_id, &last, e)) {
 		applier_close(w->applier);
@@ -236,6 +326,8 @@ static bool reopen(struct writer *w, bool *is_stored, struct err *e)
 		return false;
 	}
 	*is_stored = last >= w->batch_number;
+	if (*is_stored)
+		duplicates_keep(w->duplicates);
 	return true;
 }
 
@@ -261,6 +353,27 @@ static bool try_once(struct writer *w, const struct item *item, struct err *e)
 	return false;
 }
 
+/* Takes over what a reload has changed. A failure shows with the commit that follows. */
+static void tune(struct writer *w)
+{
+	struct tuning tuning;
+	bool is_tuned;
+	struct err e;
+
+	(void)pthread_mutex_lock(&w->lock);
+	tuning = w->tuning;
+	is_tuned = w->is_tuned;
+	w->is_tuned = false;
+	(void)pthread_mutex_unlock(&w->lock);
+	if (!is_tuned)
+		return;
+	duplicates_set_window(w->duplicates, tuning.duplicate_window_us);
+	w->db.sync_full = tuning.sync_full;
+	if (w->applier != NULL && !db_set_sync(applier_db(w->applier), tuning.sync_full, &e))
+		log_line(LOG_ERROR, "cannot change the durability", log_text("database", w->path),
+			log_err(&e));
+}
+
 /* Commits one batch, however long it takes; false if the writer was told to give up. */
 static bool store(struct writer *w, const struct item *item)
 {
@@ -268,6 +381,7 @@ static bool store(struct writer *w, const struct item *item)
 	struct err e;
 
 	w->batch_number++;
+	tune(w);
 	while (!try_once(w, item, &e)) {
 		bool give_up;
 
@@ -310,9 +424,12 @@ static struct item *take(struct writer *w)
 
 static void account(struct writer *w, const struct item *item, int64_t commit_us)
 {
+	uint64_t duplicates = w->applier != NULL ? applier_duplicates(w->applier) : 0;
+
 	w->queued_bytes -= batch_bytes(item->batch);
 	w->queued_events -= batch_events(item->batch);
-	w->stats.stored_events += batch_events(item->batch);
+	w->stats.stored_events += batch_events(item->batch) - duplicates;
+	w->stats.duplicate_events += duplicates;
 	w->stats.stored_until_us = item->watermark_us;
 	w->oldest_us = 0;
 	w->stats.commit_us = commit_us;

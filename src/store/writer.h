@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "store/apply.h"
 #include "store/batch.h"
+#include "store/feeds.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,10 +30,13 @@ struct writer_options {
 	mode_t mode;
 	bool sync_full;
 	size_t buffer_bytes; /* for all batches and SQLite's page cache together */
+	int64_t duplicate_window_us;
 };
 
 struct writer_stats {
 	uint64_t stored_events;
+	uint64_t
+		duplicate_events; /* that another connection had delivered before; not among the stored */
 	int64_t stored_until_us; /* everything received before it is committed */
 	int64_t lag_us;          /* how long the oldest record has waited that is not stored */
 	int64_t commit_us;       /* how long the last commit took */
@@ -51,13 +55,23 @@ int64_t writer_floor_us(const struct writer *w);
 /* An id for a new connection; ids go on where the last run ended. */
 int64_t writer_next_connection_id(struct writer *w);
 
-/* Registers a feed; only before writer_start. */
+/* The id of a feed, with its row in the open batch; a new name gets a new one. */
 bool writer_feed(struct writer *w, const struct store_feed *feed, int64_t *feed_id,
 	struct err *e) MUST_CHECK;
 
-/* The protocol of its last connection; see applier_feed_protocol. Only before writer_start. */
-bool writer_feed_protocol(struct writer *w, int64_t feed_id, char protocol[STORE_PROTOCOL_SIZE],
+/* Only before writer_start: what the recording knows of a feed (store/feeds), and the end of what is wanted of
+ * all feeds but `ids`. */
+bool writer_feed_known(
+	struct writer *w, int64_t feed_id, struct store_known *out, struct err *e) MUST_CHECK;
+bool writer_covered_at(struct writer *w, int64_t feed_id, int64_t at_us, feeds_stream_fn *take,
+	void *arg, struct err *e) MUST_CHECK;
+bool writer_wanted(struct writer *w, int64_t feed_id, feeds_stream_fn *take, void *arg,
 	struct err *e) MUST_CHECK;
+bool writer_retire_feeds(struct writer *w, const int64_t *ids, size_t count, int64_t at_us,
+	struct err *e) MUST_CHECK;
+
+/* Takes effect with the next commit. */
+void writer_configure(struct writer *w, int64_t duplicate_window_us, bool sync_full);
 
 /* Starts the thread. `wake` is called on the writer thread after each commit, must not block, and must
  * stay callable until writer_close. */

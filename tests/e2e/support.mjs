@@ -38,6 +38,14 @@ export async function waitFor(predicate, what, bound = WAIT_MS) {
 	}
 }
 
+// A promise that is kept when somebody calls `open`.
+export function gate() {
+	let open;
+	const promise = new Promise((resolve) => { open = resolve; });
+
+	return { promise, open };
+}
+
 export async function freePort() {
 	const server = net.createServer();
 
@@ -109,6 +117,11 @@ class Daemon {
 		assert.deepEqual(await this.exit(), { code: 0, signal: null });
 	}
 
+	signal(name) {
+		assert.ok(this.isRunning, 'the daemon has ended by itself');
+		this.child.kill(name);
+	}
+
 	kill() {
 		if (this.isRunning)
 			this.child.kill('SIGKILL');
@@ -125,6 +138,7 @@ export class Scene {
 		this.peers = []; // other servers and proxies
 		this.secrets = []; // more texts that may appear nowhere
 		this.daemons = [];
+		this.loads = []; // whatever publishes by itself
 		this.own = new Set(); // files that the test wrote: the only ones that may hold a secret
 		this.write('api-key', `${this.key}\n`, 0o600);
 	}
@@ -227,6 +241,8 @@ export class Scene {
 	}
 
 	async end() {
+		for (const load of this.loads)
+			load.stop();
 		for (const daemon of this.daemons)
 			daemon.kill();
 		for (const peer of [...this.feeds, ...this.peers])
@@ -237,8 +253,8 @@ export class Scene {
 }
 
 // A test with a scene. What it leaves behind is searched for secrets.
-export function e2e(name, body) {
-	test(name, { timeout: 240_000 }, async (t) => {
+export function e2e(name, body, options = {}) {
+	test(name, { timeout: 240_000, ...options }, async (t) => {
 		const scene = new Scene();
 
 		try {

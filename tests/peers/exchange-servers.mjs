@@ -85,15 +85,20 @@ class ExchangeServer {
 }
 
 export class BitbankServer extends ExchangeServer {
-	constructor(options) {
+	// `joinDelay`: milliseconds until a room is joined.
+	constructor({ joinDelay = 0, ...options } = {}) {
 		super(options);
+		this.joinDelay = joinDelay;
 		this.acksAsked = 0; // nobody answers them
 	}
 
 	serve(socket, names) {
 		socket.on('join-room', (room, ack) => {
 			this.acksAsked += ack === undefined ? 0 : 1;
-			names.add(room);
+			if (this.joinDelay === 0)
+				names.add(room);
+			else
+				setTimeout(() => names.add(room), this.joinDelay);
 		});
 		socket.on('leave-room', (room, ack) => {
 			this.acksAsked += ack === undefined ? 0 : 1;

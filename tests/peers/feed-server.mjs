@@ -34,9 +34,13 @@ const DEFAULTS = {
 	allowEIO3: false, // versions 3 and 4 understand clients of 1 and 2
 	socketio: {}, // further options of the Socket.IO server, such as pingInterval
 	accepts: () => null, // (path, params) => null, or the error text of the ack
+	admits: () => null, // (query) => null, or the Error that refuses a connection whose token is good
+	rooms: false, // an endpoint is a room of the Socket.IO server: what a resumed session needs
+	ackGate: null, // (socket's number, 'subscribe' or 'unsubscribe', streamKey) => promise; no ack before it
 };
 
 const REQUESTS_MAX = 2000; // the newest that `requests` remembers
+const JOURNAL_MAX = 1_000_000;
 
 export class FeedServer {
 	// `transports`: what the server offers, ['websocket'] or ['polling']; null: both.
@@ -46,22 +50,28 @@ export class FeedServer {
 		this.canary = options.canary ?? makeCanary();
 		// How /jwt answers. `respond` (request, response) takes over altogether.
 		this.jwt = {
-			bytes: 9300, lifetime: null, member: 'token', bare: false,
+			bytes: 9300, member: 'token', bare: false,
+			lifetime: null, // seconds, or (tokens issued so far) => seconds
 			status: 200, body: null, headers: {}, delay: 0, hang: false, respond: null,
 			...options.jwt,
 		};
 		this.counters = {
 			connections: 0, refused: 0, subscribes: 0, unsubscribes: 0,
-			refusedSubscribes: 0, tokenRequests: 0, tokens: 0, events: 0,
+			refusedSubscribes: 0, tokenRequests: 0, tokens: 0, events: 0, recoveries: 0,
 		};
 		this.tokens = new Set(); // those that open a connection
 		this.issued = []; // every one ever handed out
+		this.used = []; // those that opened a connection, in order
 		this.tokenRequests = []; // { at, authorization, url } of each POST /jwt
 		this.requests = []; // { kind, method, url, headers } of all others; kind 'http' or 'upgrade'
 		this.refusals = new Map(); // streamKey -> error text
 		this.sockets = new Map(); // Socket.IO socket -> Set of streamKeys
 		this.tcp = new Set();
+		this.numbers = new Map(); // Socket.IO socket -> its number, from 1
 		this.unsubscribed = []; // streamKeys in order of arrival
+		// What came, in order: { at, what, socket, key }; `what` is 'refused', 'connection', 'disconnect',
+		// 'subscribe' or 'unsubscribe', `socket` a number from 1, which a resumed session gets anew.
+		this.journal = [];
 		this.ackSubscribes = true; // false: a server that has forgotten how to answer
 		this.http = null;
 	}
@@ -115,6 +125,25 @@ export class FeedServer {
 			reset ? socket.resetAndDestroy() : socket.destroy();
 	}
 
+	// The same for one client, by its number; for WebSocket, where a client is one TCP connection.
+	cutOne(number) {
+		for (const [socket, own] of this.numbers) {
+			if (own === number)
+				socket.request.socket.destroy();
+		}
+	}
+
+	// Drops a subscription without telling anybody.
+	forget(path, params) {
+		const key = streamKey(path, params);
+
+		for (const [socket, keys] of this.sockets) {
+			keys.delete(key);
+			if (this.rooms)
+				socket.leave(key);
+		}
+	}
+
 	// Sends every client away (`41`, in 0.9 `0::`), and with `close` ends the transport, too, as 0.9 always does.
 	kick({ close = false } = {}) {
 		for (const socket of [...this.sockets.keys()])
@@ -144,12 +173,22 @@ export class FeedServer {
 		return new Set([...this.sockets.values()].flatMap((keys) => [...keys]));
 	}
 
-	// Sends an event to its subscribers, serialised by the Socket.IO package.
-	publish(event) {
+	// Sends an event to its subscribers, serialised by the Socket.IO package; `more` are further arguments.
+	publish(event, ...more) {
+		if (this.rooms) {
+			this.emitToRoom(event.path, event.params, this.event, event, ...more);
+			return;
+		}
 		for (const socket of this.#subscribers(event.path, event.params)) {
-			socket.emit(this.event, event);
+			socket.emit(this.event, event, ...more);
 			this.counters.events++;
 		}
+	}
+
+	// With `rooms`: an event of any name to an endpoint's room, members that are away for a moment included.
+	emitToRoom(path, params, ...args) {
+		namespaceOf(this.version, this.io, this.namespace).to(streamKey(path, params)).emit(...args);
+		this.counters.events++;
 	}
 
 	// Sends the first argument's bytes as they stand to the subscribers of an endpoint: what
@@ -206,48 +245,84 @@ export class FeedServer {
 	}
 
 	#admit(query) {
-		if (!this.needToken || this.tokens.has(query.token))
+		const error = this.needToken && !this.tokens.has(query.token)
+			? Object.assign(new Error('invalid token'), { data: { code: 401 } }) : this.admits(query);
+
+		if (error === null) {
+			this.used.push(query.token);
 			return null;
+		}
 		this.counters.refused++;
-		return Object.assign(new Error('invalid token'), { data: { code: 401 } });
+		this.#note('refused', null, null);
+		return error;
+	}
+
+	#note(what, socket, key) {
+		if (this.journal.length < JOURNAL_MAX)
+			this.journal.push({ at: Date.now(), what, socket: this.numbers.get(socket) ?? null, key });
 	}
 
 	#serve(namespace) {
 		namespace.on('connection', (socket) => {
 			const keys = new Set();
 
-			this.counters.connections++;
+			this.numbers.set(socket, ++this.counters.connections);
 			this.sockets.set(socket, keys);
-			socket.on('subscribe', (what, ack) => this.#subscribe(keys, what, ack));
-			socket.on('unsubscribe', (what, ack) => this.#unsubscribe(keys, what, ack));
-			socket.on('disconnect', () => this.sockets.delete(socket));
+			this.#note('connection', socket, null);
+			if (socket.recovered) {
+				this.counters.recoveries++;
+				[...socket.rooms].filter((room) => this.rooms && room !== socket.id).forEach((room) => keys.add(room));
+			}
+			socket.on('subscribe', (what, ack) => this.#subscribe(socket, keys, what, ack));
+			socket.on('unsubscribe', (what, ack) => this.#unsubscribe(socket, keys, what, ack));
+			socket.on('disconnect', () => {
+				this.#note('disconnect', socket, null);
+				this.sockets.delete(socket);
+				this.numbers.delete(socket);
+			});
 			this.onConnection?.(socket);
 		});
 	}
 
-	#subscribe(keys, what, ack = () => {}) {
+	async #ack(socket, what, key, ack, error) {
+		if (this.ackGate !== null)
+			await this.ackGate(this.numbers.get(socket), what, key);
+		ack(error);
+	}
+
+	#subscribe(socket, keys, what, ack = () => {}) {
 		const { path, params } = what ?? {};
 		const key = streamKey(path, params);
 		const error = typeof path !== 'string' ? 'no path'
 			: this.refusals.get(key) ?? this.accepts(path, params);
 
 		this.counters.subscribes++;
+		this.#note('subscribe', socket, key);
 		if (error !== null)
 			this.counters.refusedSubscribes++;
 		else
-			keys.add(key);
+			this.#enter(socket, keys, key);
 		if (this.ackSubscribes)
-			ack(error);
+			void this.#ack(socket, 'subscribe', key, ack, error);
 		if (error === null)
 			this.onSubscribe?.(path, params);
 	}
 
-	#unsubscribe(keys, what, ack = () => {}) {
+	#enter(socket, keys, key) {
+		keys.add(key);
+		if (this.rooms)
+			socket.join(key);
+	}
+
+	#unsubscribe(socket, keys, what, ack = () => {}) {
 		const key = streamKey(what?.path, what?.params);
 
 		this.counters.unsubscribes++;
 		this.unsubscribed.push(key);
-		ack(keys.delete(key) ? null : 'not subscribed');
+		this.#note('unsubscribe', socket, key);
+		if (this.rooms)
+			socket.leave(key);
+		void this.#ack(socket, 'unsubscribe', key, ack, keys.delete(key) ? null : 'not subscribed');
 	}
 
 	async #answer(request, response) {
@@ -296,7 +371,8 @@ export class FeedServer {
 
 	#newTokenText() {
 		const { bytes, lifetime, bare, member } = this.jwt;
-		const token = makeToken({ canary: this.canary, bytes, lifetime });
+		const life = typeof lifetime === 'function' ? lifetime(this.counters.tokens) : lifetime;
+		const token = makeToken({ canary: this.canary, bytes, lifetime: life });
 
 		this.counters.tokens++;
 		this.issued.push(token);

@@ -27,7 +27,7 @@ static void records_come_back_in_order(void **state)
 
 	(void)state;
 	assert_true(batch_is_empty(b));
-	assert_true(batch_add_opened(b, 7, 8, 9));
+	assert_true(batch_add_opened(b, 7, 8, 9, (struct slice){ 0 }));
 	assert_true(batch_add_event(b, &e));
 	assert_true(batch_add_closed(b, 7, 10, 0, "network", "gone"));
 	assert_int_equal(batch_events(b), 1);

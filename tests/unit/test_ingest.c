@@ -12,6 +12,7 @@ static struct scratch scratch;
 static char database[PATH_MAX];
 static struct writer *writer;
 static struct ingest ingest;
+static struct endpoints set;
 
 static const struct config_endpoint endpoints[] = {
 	{ .path = SLICE_LITERAL("p"), .params = SLICE_LITERAL("{}") },
@@ -53,10 +54,12 @@ static void begin(const struct config_feed *feed)
 	int64_t feed_id = 0;
 	struct err e;
 
+	endpoints_init(&set, 1);
 	if (!writer_open(&writer, &o, &e) || !writer_feed(writer, &row, &feed_id, &e) ||
-		!ingest_init(&ingest, writer, feed, feed_id, &e))
+		!endpoints_update(&set, feed, &e) ||
+		!ingest_init(&ingest, writer, feed, &set, feed_id, &e))
 		fail_msg("%s", e.text);
-	assert_true(batch_add_opened(writer_batch(writer), 1, feed_id, 1));
+	assert_true(batch_add_opened(writer_batch(writer), 1, feed_id, 1, (struct slice){ 0 }));
 }
 
 static void wake(void *arg)
@@ -70,6 +73,7 @@ static void end(void)
 	struct err e;
 
 	ingest_release(&ingest);
+	endpoints_release(&set);
 	assert_true(writer_start(writer, wake, NULL, &e));
 	assert_true(writer_close(writer, 1, 10000, &lost));
 }

@@ -133,7 +133,7 @@ static void everything_submitted_is_stored_in_order(void **state)
 	struct writer *w = open_writer(64 << 20, &feed_id);
 
 	(void)state;
-	assert_true(batch_add_opened(writer_batch(w), 1, feed_id, 1));
+	assert_true(batch_add_opened(writer_batch(w), 1, feed_id, 1, (struct slice){ 0 }));
 	for (int64_t i = 0; i < 5000; i++) {
 		add_event(w, feed_id, i, i);
 		if (i % 100 == 99)
@@ -170,7 +170,8 @@ static void seq_counts_events_of_one_key(void **state)
 		struct writer *w = open_writer(1 << 20, &feed_id);
 
 		if (run == 0)
-			assert_true(batch_add_opened(writer_batch(w), 1, feed_id, 1));
+			assert_true(batch_add_opened(
+				writer_batch(w), 1, feed_id, 1, (struct slice){ 0 }));
 		for (size_t i = 0; i < COUNT(timestamps); i++)
 			add_event(w, feed_id, 7 * (int64_t)i, timestamps[i]); /* one stream */
 		close_writer(w, 100);
@@ -193,7 +194,7 @@ static void ids_and_time_go_on_where_the_last_run_ended(void **state)
 
 	(void)state;
 	assert_int_equal(writer_next_connection_id(w), 1);
-	assert_true(batch_add_opened(writer_batch(w), 1, feed_id, 1));
+	assert_true(batch_add_opened(writer_batch(w), 1, feed_id, 1, (struct slice){ 0 }));
 	add_event(w, feed_id, 0, 1);
 	close_writer(w, INT64_C(4000000000000000));
 	w = open_writer(1 << 20, &again);
@@ -213,7 +214,7 @@ static void a_commit_that_failed_is_settled_whether_it_reached_the_file(void **s
 	struct writer *w = open_writer(64 << 20, &feed_id);
 
 	(void)state;
-	assert_true(batch_add_opened(writer_batch(w), 1, feed_id, 1));
+	assert_true(batch_add_opened(writer_batch(w), 1, feed_id, 1, (struct slice){ 0 }));
 	for (int64_t i = 0; i < 1000; i++) {
 		add_event(w, feed_id, i, i);
 		if (i % 100 != 99)
@@ -236,7 +237,7 @@ static void a_full_disk_is_waited_out(void **state)
 	int patience = 500;
 
 	(void)state;
-	assert_true(batch_add_opened(writer_batch(w), 1, feed_id, 1));
+	assert_true(batch_add_opened(writer_batch(w), 1, feed_id, 1, (struct slice){ 0 }));
 	atomic_store(&faulty_writes, 1000000);
 	for (int64_t i = 0; i < 300; i++)
 		add_event(w, feed_id, i, i);
@@ -268,7 +269,7 @@ static void what_the_disk_never_takes_is_counted_as_lost(void **state)
 	int64_t began = clock_mono_us();
 
 	(void)state;
-	assert_true(batch_add_opened(writer_batch(w), 1, feed_id, 1));
+	assert_true(batch_add_opened(writer_batch(w), 1, feed_id, 1, (struct slice){ 0 }));
 	atomic_store(&faulty_writes, 1000000);
 	for (int64_t i = 0; i < 300; i++)
 		add_event(w, feed_id, i, i);
@@ -289,7 +290,7 @@ static void another_writer_is_waited_for(void **state)
 	(void)state;
 	assert_int_equal(sqlite3_open(database, &other), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
-	assert_true(batch_add_opened(writer_batch(w), 1, feed_id, 1));
+	assert_true(batch_add_opened(writer_batch(w), 1, feed_id, 1, (struct slice){ 0 }));
 	add_event(w, feed_id, 0, 0);
 	writer_submit(w, 2000);
 	pass_ms(1500); /* longer than one wait for the lock */
@@ -306,7 +307,7 @@ static void the_buffer_has_an_end(void **state)
 	int64_t n = 0;
 
 	(void)state;
-	assert_true(batch_add_opened(writer_batch(w), 1, feed_id, 1));
+	assert_true(batch_add_opened(writer_batch(w), 1, feed_id, 1, (struct slice){ 0 }));
 	atomic_store(&faulty_writes, 1000000);
 	while (!writer_is_full(w) && n < 1000000) {
 		add_event(w, feed_id, n, n);
@@ -332,15 +333,20 @@ static void what_is_not_an_event_is_stored_too(void **state)
 	struct batch *b = writer_batch(w);
 
 	(void)state;
-	assert_true(batch_add_opened(b, 1, feed_id, 11));
-	assert_true(batch_add_established(b, 1, 12, "eio4", "websocket", slice_of("sid")));
+	assert_true(batch_add_opened(b, 1, feed_id, 11, (struct slice){ 0 }));
+	assert_true(batch_add_established(b, 1, 12,
+		&(struct batch_established){ .protocol = "eio4",
+			.transport = "websocket",
+			.sid = SLICE_LITERAL("sid"),
+			.pid = SLICE_LITERAL("pid"),
+			.recovered = 5 }));
 	assert_true(batch_add_rejected(b, 1, 13, "no path", (struct slice){ "\0x", 2 }));
 	add_event(w, feed_id, 0, 5);
 	assert_true(batch_add_attachment(b, 0, (struct slice){ "\1\0\2", 3 }));
 	assert_true(batch_add_attachment(b, 1, (struct slice){ 0 }));
 	assert_true(batch_add_alive(b, 1, 14));
 	assert_true(batch_add_clock_step(b, 15, -3000000));
-	assert_true(batch_add_opened(b, 2, feed_id, 16));
+	assert_true(batch_add_opened(b, 2, feed_id, 16, (struct slice){ 0 }));
 	assert_true(batch_add_closed(b, 2, 17, 0, "unreachable", "no route"));
 	close_writer(w, 20);
 	assert_int_equal(
