@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "proto/gunzip.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,12 +19,16 @@ struct http_call {
 	struct cookies *cookies;
 	const struct url *address;
 	struct buf body;
+	struct gunzip *gunzip; /* the answer is compressed; NULL: it is not */
 	size_t head_bytes;
 	int redirects;
 	bool follows;
 	bool is_once;
 	bool is_sent;
 	bool is_too_large;
+	bool takes_gzip;
+	bool is_bad_gzip;
+	void (*arrived)(void *arg);
 	void (*done)(void *arg, const struct http_answer *);
 	void *arg;
 };
@@ -31,23 +36,49 @@ struct http_call {
 static size_t take_body(char *bytes, size_t size, size_t count, void *arg)
 {
 	struct http_call *c = arg;
+	struct slice piece = { bytes, size * count };
+	struct err e = { .code = ERR_LIMIT };
+	bool ok = c->gunzip != NULL ? gunzip_take(c->gunzip, piece, &c->body, &e)
+				    : buf_append_slice(&c->body, piece);
 
-	if (buf_append(&c->body, bytes, size * count))
-		return size * count;
-	c->is_too_large = true;
-	return 0;
+	c->is_too_large = !ok && e.code == ERR_LIMIT;
+	c->is_bad_gzip = !ok && e.code != ERR_LIMIT;
+	if (ok && c->arrived != NULL)
+		c->arrived(c->arg);
+	return ok ? piece.len : 0;
+}
+
+/* The value of a header line with this name; false if it is another one. */
+static bool header_is(struct slice line, const char *name, struct slice *value)
+{
+	size_t len = strlen(name);
+
+	if (line.len <= len || line.ptr[len] != ':' || strncasecmp(line.ptr, name, len) != 0)
+		return false;
+	*value = ws_header_trim((struct slice){ line.ptr + len + 1, line.len - len - 1 });
+	return true;
 }
 
 /* Hands a Set-Cookie header to the feed's cookies. */
 static void take_cookie(struct http_call *c, struct slice line)
 {
-	static const char name[] = "set-cookie:";
+	struct slice value;
 
-	if (c->cookies != NULL && line.len > strlen(name) &&
-		strncasecmp(line.ptr, name, strlen(name)) == 0)
-		cookies_take(c->cookies, c->address,
-			ws_header_trim((struct slice){
-				line.ptr + strlen(name), line.len - strlen(name) }));
+	if (c->cookies != NULL && header_is(line, "set-cookie", &value))
+		cookies_take(c->cookies, c->address, value);
+}
+
+/* Compression is undone here, because libcurl does not say when a compressed answer was cut off. */
+static bool take_coding(struct http_call *c, struct slice line)
+{
+	struct slice value;
+
+	if (!c->takes_gzip || !header_is(line, "content-encoding", &value) ||
+		!(value.len == 4 && strncasecmp(value.ptr, "gzip", 4) == 0))
+		return true;
+	gunzip_free(c->gunzip);
+	c->gunzip = gunzip_new();
+	return c->gunzip != NULL;
 }
 
 /* libcurl keeps every header of an answer; endless ones must not fill the memory. */
@@ -61,7 +92,7 @@ static size_t take_header(char *bytes, size_t size, size_t count, void *arg)
 	take_cookie(c, line);
 	c->head_bytes += size * count;
 	c->is_too_large = c->is_too_large || c->head_bytes > HTTP_HEAD_MAX;
-	return c->is_too_large ? 0 : size * count;
+	return c->is_too_large || !take_coding(c, line) ? 0 : size * count;
 }
 
 /* Called before a request is sent, and again before libcurl repeats it on another connection. */
@@ -144,7 +175,10 @@ static bool follow(struct http_call *c, struct http_answer *answer)
 		return false;
 	}
 	buf_reset(&c->body, 0);
+	gunzip_free(c->gunzip);
+	c->gunzip = NULL;
 	c->head_bytes = 0;
+	c->is_sent = false;
 	/* To be added again a handle must first leave the multi; its settings stay. */
 	transfer_pause(c->transfers, &c->transfer);
 	return curl_easy_setopt(easy, CURLOPT_URL, there) == CURLE_OK &&
@@ -162,6 +196,10 @@ static void transfer_done(struct transfer *t, CURLcode code)
 		(void)err_set(&answer.e, ERR_LIMIT,
 			"its answer is larger than %zu bytes, or its headers than %zu", c->body.max,
 			HTTP_HEAD_MAX);
+	} else if (c->is_bad_gzip ||
+		(code == CURLE_OK && c->gunzip != NULL && !gunzip_is_complete(c->gunzip))) {
+		(void)err_set(&answer.e, ERR_NETWORK, "its compressed answer is %s",
+			c->is_bad_gzip ? "broken" : "cut off");
 	} else if (code == CURLE_ABORTED_BY_CALLBACK) {
 		(void)err_set(
 			&answer.e, ERR_NETWORK, "the connection was closed without an answer");
@@ -220,6 +258,8 @@ static bool set_headers(struct http_call *c, const struct http_request *request)
 
 	if (ok && request->content_type != NULL)
 		ok = add_header(c, slice_of("Content-Type"), slice_of(request->content_type));
+	if (ok && request->takes_gzip)
+		ok = add_header(c, slice_of("Accept-Encoding"), slice_of("gzip"));
 	for (size_t i = 0; ok && i < request->header_count; i++)
 		ok = add_header(c, request->headers[i].name, request->headers[i].value);
 	return ok && curl_easy_setopt(c->transfer.easy, CURLOPT_HTTPHEADER, c->headers) == CURLE_OK;
@@ -257,8 +297,6 @@ static bool set_options(struct http_call *c, const struct http_request *request)
 			curl_easy_setopt(easy, CURLOPT_USERNAME,
 				secret_reveal(request->user).ptr) == CURLE_OK &&
 			curl_easy_setopt(easy, CURLOPT_PASSWORD, "") == CURLE_OK;
-	if (ok && request->takes_gzip)
-		ok = curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip") == CURLE_OK;
 	return ok;
 }
 
@@ -275,6 +313,8 @@ bool http_send(struct http_call **out, struct loop *l, struct transfers *ts,
 	c->transfer.done = transfer_done;
 	c->done = done;
 	c->arg = arg;
+	c->arrived = request->arrived;
+	c->takes_gzip = request->takes_gzip;
 	c->follows = request->follows;
 	c->is_once = request->is_once;
 	c->cookies = request->cookies;
@@ -303,6 +343,7 @@ static void destroy(struct loop_reap *reap)
 		offsetof(struct http_call, reap));
 
 	curl_slist_free_all(c->headers);
+	gunzip_free(c->gunzip);
 	/* The body may hold a token. */
 	if (c->body.data != NULL)
 		explicit_bzero(c->body.data, c->body.cap);

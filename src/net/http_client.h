@@ -38,7 +38,8 @@ struct http_request {
 	struct cookies *cookies;   /* must outlive the call; NULL: none are sent or kept */
 	const struct url *address; /* of `url`, for its cookies; must outlive the call */
 	bool takes_gzip;
-	bool follows; /* redirects */
+	void (*arrived)(void *arg); /* bytes of the answer's body have come; NULL: of no interest */
+	bool follows;               /* redirects */
 	bool is_once; /* not sent again by itself when a kept connection turns out to be dead: what
 	                      * the server had answered into it would be lost unseen */
 	const char *ca_file; /* NULL: the system's */

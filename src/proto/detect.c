@@ -15,6 +15,7 @@ static const struct {
 } statuses[] = {
 	{ 401, DETECT_DENIED },
 	{ 403, DETECT_DENIED },
+	{ 407, DETECT_PROXY },
 	{ 408, DETECT_BUSY },
 	{ 414, DETECT_HEADERS },
 	{ 429, DETECT_BUSY },

@@ -21,6 +21,7 @@ enum detect_kind {
 	DETECT_SID,       /* it does not know the session (code 1) */
 	DETECT_REVISION,  /* it does not speak the EIO that was asked for (code 5) */
 	DETECT_DENIED,    /* HTTP 401 or 403, or code 4 */
+	DETECT_PROXY,     /* HTTP 407: a proxy before it */
 	DETECT_HEADERS, /* HTTP 431 or 414: the request, with its token, is too long for the server */
 	DETECT_BUSY, /* HTTP 408, 429, 500, 502, 503 or 504: the server, or what stands before it, cannot now */
 	DETECT_OTHER, /* no Socket.IO server, or none of these */

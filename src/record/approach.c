@@ -177,14 +177,14 @@ static void ws_arrived(void *arg)
 }
 
 /* What is known when an open packet has come on a WebSocket. Only Socket.IO 4 says maxPayload, and only to
- * one that asked for EIO=4. */
+ * one that asked for EIO=4; without it the server is what it was the last time. */
 static const struct generation *judge(const struct approach *a, const struct eio_open *open)
 {
 	if (a->named != NULL)
 		return a->named;
-	if (open->max_payload != 0 || a->memory->generation == &generation_eio4)
+	if (open->max_payload != 0)
 		return &generation_eio4;
-	return NULL;
+	return a->memory->generation == &generation_09 ? NULL : a->memory->generation;
 }
 
 static void ws_message(void *arg, enum ws_result kind, const struct ws_message *message)
@@ -375,9 +375,16 @@ static void judge_polling(struct approach *a, const struct http_answer *answer,
 			answer->status,
 			a->access->token != NULL ? secret_reveal(a->access->token).len : 0);
 		break;
+	case DETECT_PROXY:
+		fail_with(a, SESSION_REFUSED,
+			"HTTP %d: the proxy asks for a user and a password, or refuses those in the feed's "
+			"'proxy'",
+			answer->status);
+		break;
 	case DETECT_SID:
 	case DETECT_BUSY:
-		fail_with(a, SESSION_REFUSED, "HTTP %d: %s", answer->status, said);
+		fail_with(a, SESSION_REFUSED, "HTTP %d%s%s", answer->status,
+			said[0] != '\0' ? ": " : "", said);
 		break;
 	case DETECT_OTHER:
 		fail_foreign(a, answer->status, said);
@@ -481,6 +488,17 @@ static void not_09(struct approach *a, int status, const char *said)
 	}
 }
 
+/* The handshake of 0.9 is "sid:heartbeat:close:transports"; a bad one is no sign of another server. */
+static bool looks_like_09(struct slice body)
+{
+	size_t colons = 0;
+
+	for (size_t i = 0; i < body.len; i++)
+		colons += body.ptr[i] == ':' ? 1 : 0;
+	return colons == 3 && memchr(body.ptr, '{', body.len) == NULL &&
+		memchr(body.ptr, '<', body.len) == NULL;
+}
+
 static void shaken_09(void *arg, const struct http_answer *answer)
 {
 	struct approach *a = arg;
@@ -499,6 +517,8 @@ static void shaken_09(void *arg, const struct http_answer *answer)
 	kind = detect_answer(answer->status, answer->body, said, sizeof(said));
 	if (answer->status == 200 && sio09_handshake_decode(answer->body, &a->old, &e))
 		choose_09(a);
+	else if (answer->status == 200 && kind == DETECT_OTHER && looks_like_09(answer->body))
+		fail(a, SESSION_PROTOCOL, e.text);
 	else if (answer->status != 200 && kind != DETECT_TRANSPORT && kind != DETECT_OTHER)
 		judge_polling(a, answer, kind, said);
 	else

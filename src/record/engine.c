@@ -285,6 +285,14 @@ static void take_message(void *arg, bool is_binary, struct slice message)
 		take_bad(e, err.text, message);
 }
 
+/* A part of something: a sign of life, and nothing received yet. */
+static void take_stirred(void *arg)
+{
+	struct engine *e = arg;
+
+	e->arrived_us = clock_mono_us();
+}
+
 static void take_arrived(void *arg)
 {
 	struct engine *e = arg;
@@ -372,6 +380,7 @@ static void polling_drained(void *arg)
 }
 
 static const struct polling_events polling_events = {
+	.stirred = take_stirred,
 	.arrived = take_arrived,
 	.message = take_message,
 	.bad = polling_bad,

@@ -56,6 +56,7 @@ struct handshake_http {
 	struct slice body;
 	const char *content_type;
 	int64_t timeout_ms;
+	void (*arrived)(void *arg); /* as in struct http_request */
 };
 
 /* Sends it; see http_send. */

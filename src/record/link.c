@@ -139,9 +139,11 @@ static void succeed(struct link *l)
 	session_retire(other_seat(l)->session);
 }
 
-/* The first session is gone before its successor has subscribed everything. */
-static void promote(struct link *l)
+/* The first session is gone before its successor has subscribed everything: what is not subscribed yet is
+ * missed from there on. */
+static void promote(struct link *l, enum session_end why, int64_t last_received_us)
 {
+	l->events->lost(l->arg, why, last_received_us);
 	l->current = 1 - l->current;
 	l->phase = SINGLE;
 	l->pid.len = 0; /* the server would resume a session that is not ours any more */
@@ -199,6 +201,10 @@ static void current_ended(
 {
 	enum session_reaction reaction = session_end_reaction(why);
 
+	if (reaction == REACTION_AGAIN) {
+		timer_start(l->next, 0);
+		return;
+	}
 	if (lived_us != 0)
 		l->events->lost(l->arg, why, last_received_us);
 	else
@@ -258,7 +264,7 @@ static void session_ended(void *arg, enum session_end why, int64_t lived_us)
 	else if (seat != current_seat(l))
 		other_ended(l, why);
 	else if (l->phase == SUCCEEDING)
-		promote(l);
+		promote(l, why, last_received_us);
 	else
 		current_ended(l, why, lived_us, last_received_us);
 }

@@ -10,6 +10,8 @@
 #define POST_MAX ((size_t)128 << 10)
 #define POST_TIMEOUT_MS 30000
 #define OUT_KEEP ((size_t)64 << 10)
+/* Messages that are handed out in one turn of the loop: an answer may hold millions. */
+#define MESSAGES_A_TURN 4096
 
 struct polling {
 	struct loop_reap reap;
@@ -25,8 +27,13 @@ struct polling {
 	struct http_call *get;
 	struct http_call *post;
 	struct buf pending; /* of the handshake's answer */
-	struct buf out;     /* messages, each behind its length as a size_t */
-	bool is_double;     /* text may be encoded twice */
+	struct http_call
+		*held; /* owns the answer that is being read; NULL: `pending` does, or none is */
+	struct payload_reader reader;
+	struct slice body; /* that is being read */
+	bool is_reading;
+	struct buf out; /* messages, each behind its length as a size_t */
+	bool is_double; /* text may be encoded twice */
 	bool is_paused;
 	bool is_draining;
 	bool is_over; /* ended or freed: nothing is reported any more */
@@ -39,6 +46,8 @@ static void destroy(struct loop_reap *reap)
 	struct polling *p = (struct polling *)(void *)((char *)reap -
 		offsetof(struct polling, reap));
 
+	if (p->is_reading)
+		payload_reader_release(&p->reader);
 	buf_release(&p->pending);
 	buf_release(&p->out);
 	free(p);
@@ -52,8 +61,10 @@ static void silence(struct polling *p)
 	p->kick = NULL;
 	http_call_free(p->get);
 	http_call_free(p->post);
+	http_call_free(p->held); /* its bytes live to the end of the loop's turn */
 	p->get = NULL;
 	p->post = NULL;
+	p->held = NULL;
 }
 
 void polling_free(struct polling *p)
@@ -97,31 +108,60 @@ static void end_lost(struct polling *p, const char *what, const struct err *e)
 	end(p, e->code == ERR_NOMEM ? SESSION_OVERLOAD : SESSION_NETWORK, detail);
 }
 
-/* Hands out the messages of a body; false if the session is over. */
-static bool take_body(struct polling *p, struct slice body)
+/* The answer is read to its end, or of no use any more. */
+static void let_go(struct polling *p)
 {
-	struct payload_reader reader;
-	enum payload_result result;
+	payload_reader_release(&p->reader);
+	p->is_reading = false;
+	http_call_free(p->held);
+	p->held = NULL;
+	buf_reset(&p->pending, 0);
+}
+
+/* Hands out messages of the answer that is being read, as long as reading is not paused. */
+static void read_on(struct polling *p)
+{
+	enum payload_result result = PAYLOAD_MESSAGE;
 	bool is_binary = false;
 	struct slice message;
 	struct err e;
 
-	payload_reader_init(&reader, p->generation, body);
-	reader.is_double = p->is_double;
-	while (!p->is_over) {
-		result = payload_reader_next(&reader, &is_binary, &message, &e);
-		if (result == PAYLOAD_MESSAGE) {
+	for (int i = 0; i < MESSAGES_A_TURN && result == PAYLOAD_MESSAGE; i++) {
+		if (p->is_over || p->is_paused)
+			return;
+		result = payload_reader_next(&p->reader, &is_binary, &message, &e);
+		if (result == PAYLOAD_MESSAGE)
 			p->events->message(p->arg, is_binary, message);
-			continue;
-		}
-		if (result == PAYLOAD_BAD) {
-			p->events->bad(p->arg, e.text, body);
-			end(p, SESSION_PROTOCOL, e.text);
-		}
-		break;
 	}
-	payload_reader_release(&reader);
-	return !p->is_over;
+	if (p->is_over)
+		return;
+	if (result == PAYLOAD_MESSAGE) {
+		timer_start(p->kick, 0);
+		return;
+	}
+	if (result == PAYLOAD_BAD) {
+		p->events->bad(p->arg, e.text, p->body);
+		end(p, SESSION_PROTOCOL, e.text);
+		return;
+	}
+	let_go(p);
+	go_on(p);
+}
+
+static void begin_reading(struct polling *p, struct slice body)
+{
+	p->body = body;
+	p->is_reading = true;
+	payload_reader_init(&p->reader, p->generation, body);
+	p->reader.is_double = p->is_double;
+}
+
+static void stirred(void *arg)
+{
+	struct polling *p = arg;
+
+	if (!p->is_over)
+		p->events->stirred(p->arg);
 }
 
 static void got(void *arg, const struct http_answer *answer)
@@ -130,16 +170,18 @@ static void got(void *arg, const struct http_answer *answer)
 	struct http_call *call = p->get;
 
 	p->get = NULL;
-	if (answer->status == 0) {
-		end_lost(p, "poll", &answer->e);
-	} else if (answer->status != 200) {
-		end_refused(p, "poll", answer);
-	} else {
-		p->events->arrived(p->arg);
-		if (!p->is_over && take_body(p, answer->body))
-			go_on(p);
+	if (answer->status != 200) {
+		if (answer->status == 0)
+			end_lost(p, "poll", &answer->e);
+		else
+			end_refused(p, "poll", answer);
+		http_call_free(call); /* last: the answer's bytes are its */
+		return;
 	}
-	http_call_free(call); /* last: the answer's bytes are its */
+	p->held = call;
+	begin_reading(p, answer->body);
+	p->events->arrived(p->arg);
+	read_on(p);
 }
 
 static void posted(void *arg, const struct http_answer *answer)
@@ -215,6 +257,7 @@ static bool start_get(struct polling *p, struct err *e)
 		.target = { .generation = p->generation, .sid = p->sid, .nonce = ++p->nonce },
 		.method = HTTP_GET,
 		.timeout_ms = p->timeout_ms,
+		.arrived = stirred,
 	};
 
 	return handshake_send(&p->get, p->access, &request, got, p, e);
@@ -226,26 +269,25 @@ static void go_on(struct polling *p)
 	struct err e;
 
 	if (p->is_draining) {
-		if (p->get == NULL && p->post == NULL)
+		if (p->get == NULL && p->post == NULL && !p->is_reading)
 			p->events->drained(p->arg);
 		return;
 	}
 	if ((p->post == NULL && p->out.len != 0 && !start_post(p, &e)) ||
-		(p->get == NULL && !p->is_paused && !start_get(p, &e)))
+		(p->get == NULL && !p->is_reading && !p->is_paused && !start_get(p, &e)))
 		end_lost(p, "request", &e);
 }
 
 static void kicked(void *arg)
 {
 	struct polling *p = arg;
-	struct buf pending = p->pending;
-	bool goes_on = true;
 
-	buf_init(&p->pending, SIZE_MAX / 2);
-	if (pending.len != 0)
-		goes_on = take_body(p, buf_slice(&pending));
-	buf_release(&pending);
-	if (goes_on)
+	bool was_reading = p->is_reading;
+
+	if (was_reading)
+		read_on(p); /* goes on by itself when it is through */
+	/* What waits to be sent does not wait for what is being read. */
+	if (!p->is_over && (!was_reading || p->is_reading))
 		go_on(p);
 }
 
@@ -282,6 +324,8 @@ bool polling_new(struct polling **out, const struct polling_options *o,
 		polling_free(p);
 		return err_set(e, ERR_NOMEM, "out of memory");
 	}
+	if (p->pending.len != 0)
+		begin_reading(p, buf_slice(&p->pending));
 	timer_start(p->kick, 0);
 	*out = p;
 	return true;

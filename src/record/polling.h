@@ -27,6 +27,8 @@ struct polling;
 
 /* Any of them may free the polling. */
 struct polling_events {
+	/* Bytes of an answer have come. */
+	void (*stirred)(void *arg);
 	/* An answer has come; comes before the messages in it. */
 	void (*arrived)(void *arg);
 	void (*message)(void *arg, bool is_binary, struct slice message);
@@ -61,6 +63,7 @@ bool polling_send(struct polling *p, struct slice message) MUST_CHECK;
 /* Bytes that wait to be sent. */
 size_t polling_pending(const struct polling *p);
 
+/* Stops, also between two messages of one answer, or goes on. */
 void polling_pause(struct polling *p, bool pause);
 
 /* Sends no request any more and says when the last one is over; or goes on as before. */

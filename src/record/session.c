@@ -1,6 +1,5 @@
 #include "record/session.h"
 
-#include "base/json.h"
 #include "base/json_ascii.h"
 #include "base/log.h"
 #include "record/engine.h"
@@ -16,9 +15,8 @@
 /* Longer than the answer to any unsubscribe is waited for. */
 #define RETIRE_TIMEOUT_US 60000000
 #define PACKET_MAX ((size_t)1 << 20)
-#define PID_MAX ((size_t)1024)
-#define OFFSET_MAX ((size_t)1024)
-#define ERRORS_TOLD 20 /* of one connection, in the log */
+#define MESSAGES_A_LOOK 64 /* at the memory that they fill */
+#define ERRORS_TOLD 20     /* of one connection, in the log */
 
 enum state { CONNECTING, JOINING, LIVE, LEAVING, CLOSING, CLOSED, STATES };
 
@@ -60,19 +58,11 @@ struct session {
 	int64_t last_received_us; /* when the last bytes came, as a time stamp */
 	int64_t noted_us;         /* what of it the recording knows */
 	unsigned told_errors;
+	unsigned messages;
 	bool has_asked; /* to join the namespace */
 	bool has_settled;
 	bool is_retiring; /* leaving, or about to leave, in favour of another connection */
-
-	/* Connection state recovery. */
-	struct buf pid;    /* the session's private id; until it is live the one that is offered */
-	struct buf offset; /* of the last event that was settled, or the one that is offered */
-	int64_t early;     /* events before the session was joined */
-	int64_t resumed_until_us;
-	int resumed_side;
-	bool is_offset_new; /* the recording does not know it yet */
-	bool offers_resume;
-	bool is_resumed;
+	struct recovery recovery;
 };
 
 static void move(struct session *s, enum state to)
@@ -100,8 +90,7 @@ static void destroy(struct loop_reap *reap)
 	wipe(&s->auth);
 	wipe(&s->packet); /* it held the request to join, with the token */
 	buf_release(&s->ascii);
-	buf_release(&s->pid);
-	buf_release(&s->offset);
+	recovery_release(&s->recovery);
 	free(s);
 }
 
@@ -140,8 +129,9 @@ static void end_coverage(struct session *s)
 		endpoint->was_confirmed[s->side] = endpoint->subscription[s->side].state ==
 			SUBSCRIPTION_CONFIRMED;
 		journal_uncover(j, endpoint, s->side, until_us);
-		/* A refusal was this connection's; silence goes on. */
+		/* A refusal was this connection's, unless the other one has it, too; silence goes on. */
 		if (endpoint->silence == SILENCE_NONE &&
+			endpoint->subscription[1 - s->side].state != SUBSCRIPTION_REFUSED &&
 			!coverage_has(&endpoint->coverage, 1 - s->side))
 			journal_outage_end(j, endpoint, until_us);
 	}
@@ -196,19 +186,6 @@ static bool send_sio(struct session *s, const struct sio_packet *packet)
 
 /* ---- joining ---- */
 
-/* Adds the lost session's id and offset to the CONNECT payload. */
-static bool offer_resume(struct session *s)
-{
-	struct buf *b = &s->auth;
-
-	/* The payload is an object, or nothing. */
-	if (b->len > 1)
-		b->len--;
-	return buf_append_char(b, b->len > 1 ? ',' : '{') && buf_append_str(b, "\"pid\":") &&
-		json_string_encode(buf_slice(&s->pid), b) && buf_append_str(b, ",\"offset\":") &&
-		json_string_encode(buf_slice(&s->offset), b) && buf_append_char(b, '}');
-}
-
 static void join(struct session *s)
 {
 	s->has_asked = true;
@@ -231,28 +208,6 @@ static void engine_opened(void *arg)
 		join(s);
 }
 
-/* Takes the private id out of the server's answer, and with it whether the lost session goes on. */
-static void take_pid(struct session *s, struct slice answer)
-{
-	struct slice token;
-	struct err e;
-	struct buf pid;
-
-	buf_init(&pid, PID_MAX);
-	/* What is no JSON holds no id; the answer is otherwise of no interest. */
-	if (!json_validate(answer, NULL, &e) || !json_member(answer, "pid", &token) ||
-		json_type_of(token) != JSON_STRING || !json_string_decode(token, &pid, &e))
-		pid.len = 0;
-	s->is_resumed = s->offers_resume && pid.len != 0 &&
-		slice_equal(buf_slice(&pid), buf_slice(&s->pid));
-	if (!s->is_resumed && s->offers_resume) {
-		s->offset.len = 0;
-		s->is_offset_new = false;
-	}
-	buf_release(&s->pid);
-	s->pid = pid;
-}
-
 static void become_live(struct session *s)
 {
 	struct batch *batch = writer_batch(s->context.writer);
@@ -261,13 +216,11 @@ static void become_live(struct session *s)
 	struct batch_established row = { .protocol = protocol,
 		.transport = transport,
 		.sid = slice_of(engine_sid(s->engine)),
-		.pid = buf_slice(&s->pid),
-		.recovered = s->is_resumed ? s->early : 0 };
+		.pid = recovery_pid(&s->recovery),
+		.recovered = s->recovery.is_resumed ? s->recovery.early : 0 };
 
 	if (secret_quotes(row.sid)) /* a server's strange idea; the recording holds no token */
 		row.sid = (struct slice){ 0 };
-	if (row.pid.len == 0 || secret_quotes(row.pid))
-		row.pid = (struct slice){ 0 };
 	move(s, LIVE);
 	timer_stop(s->phase);
 	s->live_us = clock_mono_us();
@@ -283,7 +236,8 @@ static void become_live(struct session *s)
 		log_int("endpoints", (int64_t)s->shared.endpoints->on_link[s->link]));
 	s->events->live(s->arg);
 	if (s->state == LIVE)
-		subscriptions_begin(s->subscriptions, s->is_resumed ? s->resumed_side : -1);
+		subscriptions_begin(
+			s->subscriptions, s->recovery.is_resumed ? s->recovery.side : -1);
 }
 
 static void engine_upgraded(void *arg)
@@ -308,7 +262,12 @@ static bool check_generation(struct session *s, const struct sio_packet *packet)
 		return true;
 	if (s->feed->protocol == CONFIG_PROTOCOL_AUTO) {
 		engine_revise(s->engine, &generation_eio3);
-		return true;
+		if (!s->has_asked)
+			return true;
+		/* Such a server lets one in unasked; having been asked, too, it would do so twice. */
+		give_up(s, SESSION_GUESSED,
+			"the server speaks \"eio3\" (Socket.IO 1 or 2), which it had not shown in time");
+		return false;
 	}
 	give_up(s, SESSION_PROTOCOL,
 		"the server speaks \"eio3\" (Socket.IO 1 or 2), and the feed's 'protocol' is \"eio4\"; set "
@@ -322,7 +281,7 @@ static void take_connect(struct session *s, const struct sio_packet *packet)
 	if (s->state != JOINING || !check_generation(s, packet))
 		return;
 	if (slice_equal(packet->nsp, slice_of(s->feed->namespace))) {
-		take_pid(s, packet->data);
+		recovery_take_answer(&s->recovery, packet->data);
 		become_live(s);
 	} else if (!s->has_asked) {
 		join(s); /* it put us into "/" first */
@@ -373,18 +332,6 @@ static void hear(struct session *s, struct endpoint *endpoint, int64_t at_us)
 		journal_cover(s->shared.journal, endpoint, s->side, at_us);
 }
 
-/* The event is settled: a session that goes on begins behind it. */
-static void keep_offset(struct session *s, struct slice token)
-{
-	struct err e;
-
-	buf_reset(&s->offset, OFFSET_MAX);
-	if (!json_string_decode(token, &s->offset, &e))
-		s->offset.len =
-			0; /* too long, or no text: the session cannot be resumed from here */
-	s->is_offset_new = true;
-}
-
 static void take_event(struct session *s, const struct sio_packet *packet)
 {
 	struct slice attachments[SIO_ATTACHMENTS_MAX];
@@ -393,7 +340,7 @@ static void take_event(struct session *s, const struct sio_packet *packet)
 		.payload = packet->data,
 		.attachments = attachments,
 		.attachment_count = packet->attachments,
-		.may_have_offset = s->pid.len != 0 && packet->type == SIO_EVENT &&
+		.may_have_offset = s->recovery.pid.len != 0 && packet->type == SIO_EVENT &&
 			!packet->has_id };
 
 	for (uint32_t i = 0; i < packet->attachments; i++)
@@ -403,11 +350,11 @@ static void take_event(struct session *s, const struct sio_packet *packet)
 		return;
 	}
 	if (s->state == JOINING)
-		s->early++;
+		s->recovery.early++;
 	if (event.endpoint != NULL)
 		hear(s, event.endpoint, event.received_us);
 	if (event.offset.ptr != NULL)
-		keep_offset(s, event.offset);
+		recovery_keep_offset(&s->recovery, event.offset);
 	/* A server that asks for an ack may hold the next event until it has one. */
 	if (packet->has_id && s->state != CLOSING &&
 		!send_sio(s,
@@ -478,6 +425,9 @@ static void engine_message(void *arg, bool is_binary, struct slice data, struct 
 		take_bad(s, whole, e.text);
 	else if (result == SIO_PACKET)
 		take_sio(s, &packet);
+	/* What arrived at once may be millions of messages. */
+	if (++s->messages % MESSAGES_A_LOOK == 0 && writer_is_full(s->context.writer))
+		s->context.full(s->context.full_arg);
 }
 
 static void engine_rejected(void *arg, const char *reason, struct slice bytes)
@@ -546,7 +496,7 @@ static void subscriptions_asking(void *arg, struct endpoint *endpoint)
 static void subscriptions_granted(void *arg, struct endpoint *endpoint)
 {
 	struct session *s = arg;
-	bool is_resumed = s->is_resumed && endpoint->was_confirmed[s->resumed_side] &&
+	bool is_resumed = s->recovery.is_resumed && endpoint->was_confirmed[s->recovery.side] &&
 		!s->has_settled;
 	int64_t now = clock_now(s->context.clock); /* one instant: no gap between the two */
 
@@ -555,7 +505,8 @@ static void subscriptions_granted(void *arg, struct endpoint *endpoint)
 	if (endpoint->silence != SILENCE_NONE)
 		return;
 	journal_outage_end(s->shared.journal, endpoint, now);
-	journal_cover(s->shared.journal, endpoint, s->side, is_resumed ? s->resumed_until_us : now);
+	journal_cover(
+		s->shared.journal, endpoint, s->side, is_resumed ? s->recovery.until_us : now);
 }
 
 static void subscriptions_refused(void *arg, struct endpoint *endpoint, const char *why)
@@ -655,6 +606,8 @@ void session_stop(struct session *s)
 
 void session_retire(struct session *s)
 {
+	if (s->state == LEAVING)
+		return;
 	s->is_retiring = true;
 	/* Without acks nobody knows when the other connection's subscriptions took effect. */
 	if (s->state == LIVE && !s->feed->dialect.subscribe.ack)
@@ -672,21 +625,23 @@ bool session_is_live(const struct session *s)
 
 bool session_was_resumed(const struct session *s)
 {
-	return s->is_resumed;
+	return s->recovery.is_resumed;
 }
 
 bool session_resume_state(const struct session *s, struct session_resume *out)
 {
-	*out = (struct session_resume){ .pid = buf_slice(&s->pid),
-		.offset = buf_slice(&s->offset),
+	const struct recovery *r = &s->recovery;
+
+	*out = (struct session_resume){ .pid = buf_slice(&r->pid),
+		.offset = buf_slice(&r->offset),
 		.side = s->side,
 		.until_us = s->last_received_us };
 	/* One that never went live may still have brought the first of what was missed. */
 	if (s->live_us == 0) {
-		out->side = s->resumed_side;
-		out->until_us = s->resumed_until_us;
+		out->side = r->side;
+		out->until_us = r->until_us;
 	}
-	return (s->live_us != 0 || s->offers_resume) && s->pid.len != 0 && s->offset.len != 0;
+	return (s->live_us != 0 || r->offers) && recovery_is_possible(r);
 }
 
 int64_t session_last_received_us(const struct session *s)
@@ -730,23 +685,9 @@ void session_note_alive(struct session *s)
 	if (s->last_received_us != s->noted_us &&
 		batch_add_alive(batch, s->connection_id, s->last_received_us))
 		s->noted_us = s->last_received_us;
-	if (s->is_offset_new && !secret_quotes(buf_slice(&s->offset)) &&
-		batch_add_offset(batch, s->connection_id, buf_slice(&s->offset)))
-		s->is_offset_new = false;
-}
-
-/* What the server may know of the session that was lost. */
-static bool prepare_resume(struct session *s, const struct session_resume *resume)
-{
-	if (resume == NULL)
-		return true;
-	s->offers_resume = true;
-	s->resumed_side = resume->side;
-	s->resumed_until_us = resume->until_us;
-	/* If nothing comes in between, this offset is still the one to go on from. */
-	s->is_offset_new = true;
-	return buf_append_slice(&s->pid, resume->pid) &&
-		buf_append_slice(&s->offset, resume->offset) && offer_resume(s);
+	if (s->recovery.is_offset_new && !secret_quotes(buf_slice(&s->recovery.offset)) &&
+		batch_add_offset(batch, s->connection_id, buf_slice(&s->recovery.offset)))
+		s->recovery.is_offset_new = false;
 }
 
 static bool prepare(struct session *s, const struct session_options *options, struct err *e)
@@ -759,7 +700,8 @@ static bool prepare(struct session *s, const struct session_options *options, st
 	s->phase = timer_new(s->context.loop, phase_due, s);
 	if (s->assembler == NULL || s->subscriptions == NULL || s->phase == NULL ||
 		!handshake_auth(s->feed, options->token, &s->auth) ||
-		!prepare_resume(s, options->resume))
+		(options->resume != NULL &&
+			!recovery_offer(&s->recovery, options->resume, &s->auth)))
 		return err_set(e, ERR_NOMEM, "cannot connect: out of memory");
 	return true;
 }
@@ -787,16 +729,7 @@ static void init(struct session *s, const struct session_context *context,
 	buf_init(&s->auth, PACKET_MAX);
 	buf_init(&s->packet, PACKET_MAX);
 	buf_init(&s->ascii, 6 * PACKET_MAX);
-	buf_init(&s->pid, PID_MAX);
-	buf_init(&s->offset, OFFSET_MAX);
-}
-
-/* What the recording may know of the session that is to go on. */
-static struct slice offered_pid(const struct session *s)
-{
-	struct slice pid = buf_slice(&s->pid);
-
-	return pid.len == 0 || secret_quotes(pid) ? (struct slice){ 0 } : pid;
+	recovery_init(&s->recovery);
 }
 
 bool session_new(struct session **out, const struct session_context *context,
@@ -818,13 +751,13 @@ bool session_new(struct session **out, const struct session_context *context,
 		return false;
 	}
 	if (!batch_add_opened(batch, s->connection_id, s->shared.journal->feed_id,
-		    clock_now(context->clock), offered_pid(s))) {
+		    clock_now(context->clock), recovery_pid(&s->recovery))) {
 		session_free(s);
 		return err_set(e, ERR_NOMEM, "cannot connect: out of memory");
 	}
 	log_line(LOG_DEBUG, "connecting", log_text("feed", s->feed->name),
 		log_int("connection", s->connection_id), log_text("url", s->feed->url_text),
-		log_int("resuming", s->offers_resume ? 1 : 0));
+		log_int("resuming", s->recovery.offers ? 1 : 0));
 	*out = s;
 	return true;
 }

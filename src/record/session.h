@@ -25,6 +25,7 @@
 #include "record/endpoints.h"
 #include "record/ingest.h"
 #include "record/journal.h"
+#include "record/recovery.h"
 #include "record/session_end.h"
 
 #include <stdbool.h>
@@ -63,14 +64,6 @@ struct session_feed {
 	struct journal *journal;
 	struct cookies *cookies;
 	struct approach_memory *memory;
-};
-
-/* What it takes to go on with a session that was lost. */
-struct session_resume {
-	struct slice pid; /* the private id that the server gave it; empty: it cannot be resumed */
-	struct slice offset; /* of the last event that was settled */
-	int side;            /* what was confirmed on it still is */
-	int64_t until_us;    /* time stamp; the last byte received */
 };
 
 struct session_options {

@@ -17,6 +17,7 @@ static const struct {
 	[SESSION_NAMESPACE] = { "namespace", REACTION_RETRY, "refused" },
 	[SESSION_NOT_SOCKETIO] = { "not_socketio", REACTION_RELEARN, "refused" },
 	[SESSION_PROTOCOL] = { "protocol", REACTION_RELEARN, "network" },
+	[SESSION_GUESSED] = { "guessed", REACTION_AGAIN, "network" },
 	[SESSION_NO_OPEN] = { "no_open", REACTION_RELEARN, "network" },
 	[SESSION_NO_JOIN] = { "no_join", REACTION_RELEARN, "network" },
 	[SESSION_HEARTBEAT] = { "heartbeat", REACTION_RETRY, "heartbeat" },

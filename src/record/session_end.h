@@ -22,6 +22,7 @@ enum session_end {
 	SESSION_NAMESPACE,    /* the server does not have the namespace */
 	SESSION_NOT_SOCKETIO, /* it answers, and is no Socket.IO server */
 	SESSION_PROTOCOL, /* it speaks another generation than configured, or breaks the protocol */
+	SESSION_GUESSED,  /* it was greeted as a later generation than it is, and may be confused */
 	SESSION_NO_OPEN,  /* it accepted the connection and sent no open packet */
 	SESSION_NO_JOIN,  /* it did not answer the request to join the namespace */
 	SESSION_HEARTBEAT,     /* silent for longer than its own heartbeat allows */
@@ -38,6 +39,7 @@ enum session_end {
 
 /* What to do next, beside trying again. */
 enum session_reaction {
+	REACTION_AGAIN,     /* connect again at once: it is known now what the server is */
 	REACTION_RETRY,     /* at once after a loss, with backoff after a failure */
 	REACTION_KNOCK,     /* the same with short pauses: the server is restarting */
 	REACTION_NEW_TOKEN, /* fetch a token first */

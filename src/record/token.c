@@ -234,7 +234,7 @@ static void fetch(void *arg)
 			.method = HTTP_POST,
 			.follows = true,
 			.is_once =
-				true, /* a request that libcurl repeats by itself would come too soon */
+				true, /* one that libcurl repeats by itself would come too soon */
 			.cookies = t->cookies,
 			.address = &t->feed->token.url,
 			.url = t->feed->token.url_text,

@@ -78,6 +78,7 @@ static void knows_the_errors_of_servers(void **state)
 		{ 401, S(""), DETECT_DENIED, "" },
 		{ 403, S("handshake unauthorized"), DETECT_DENIED, "handshake unauthorized" },
 		{ 431, S(""), DETECT_HEADERS, "" },
+		{ 407, S(""), DETECT_PROXY, "" },
 		{ 414, S(""), DETECT_HEADERS, "" },
 		{ 408, S(""), DETECT_BUSY, "" },
 		{ 429, S("slow down"), DETECT_BUSY, "slow down" },
