@@ -103,6 +103,7 @@ static void remember(struct link *l, const struct session *session, enum session
 static void begin_handover(struct link *l)
 {
 	l->wants_handover = false;
+	timer_stop(l->again);
 	l->phase = SUCCEEDING;
 	log_line(LOG_INFO, "handing over to a new connection", log_text("feed", feed_name(l)));
 	connect_seat(l, other_seat(l), true);

@@ -100,3 +100,57 @@ for (const [what, body] of Object.entries(POLLS)) {
 			send(response, body);
 	}));
 }
+
+// A compressed answer that a proxy has cut off, at a place where what came so far looks whole.
+for (const [what, headers] of [['no length', () => ({ Connection: 'close' })], ['its own length', (part) => ({ 'Content-Length': part.length })]]) {
+	e2e(`a compressed poll is cut off between two events, with ${what}: it does not count as an answer`, async (scene) => {
+		const event = (n) => `42["data",{"path":"p","params":{},"timestamp":${1400666400 + n},"results":[${n}]}]`;
+		let polls = 0;
+
+		await recovers(scene, (request, response, isNew) => {
+			if (isNew)
+				return send(response, OPEN);
+			if (request.method === 'POST')
+				return send(response, 'ok');
+			if (polls++ === 0)
+				return send(response, '40{"sid":"s"}');
+			const whole = gzipSync([7, 8, 9].map(event).join('\x1e'), { level: 0 });
+			const part = whole.subarray(0, whole.indexOf('\x1e'));
+
+			response.writeHead(200, { 'Content-Encoding': 'gzip', ...headers(part) }).end(part);
+		});
+		const [first] = await scene.sql('SELECT close_reason AS r, close_detail AS d FROM connection ORDER BY connection_id');
+		assert.equal(first.r, 'network');
+		assert.match(first.d, /cut off/);
+	});
+}
+
+e2e('one answer with more events than the buffer holds: all are stored, and memory is bounded', async (scene) => {
+	const count = 200_000;
+	const events = Array.from({ length: count }, (_, i) => `42["data",{"path":"p","params":{},"timestamp":${1400666400 + i},"results":[${i}]}]`);
+	let polls = 0;
+	const server = http.createServer((request, response) => {
+		request.resume();
+		if (!new URL(request.url, 'http://x').searchParams.has('sid'))
+			send(response, OPEN);
+		else if (request.method === 'POST')
+			send(response, 'ok');
+		else if (polls++ < 2)
+			send(response, polls === 1 ? '40{"sid":"s"}' : gzipSync(events.join('\x1e')), polls === 1 ? {} : { 'Content-Encoding': 'gzip' });
+	});
+
+	await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+	try {
+		scene.config({ name: 'test', url: `http://127.0.0.1:${server.address().port}`, transports: ['polling'], protocol: 'eio4',
+			endpoints: [{ path: 'p' }] }, { buffer: '1MiB' });
+		const daemon = scene.daemon();
+		await scene.stored(count);
+		assert.match(daemon.stderr, /reading stops until it has caught up/);
+		await daemon.stop();
+	} finally {
+		server.close();
+		server.closeAllConnections();
+	}
+	assert.deepEqual(await scene.sql('SELECT count(*) AS n, count(DISTINCT results) AS different FROM event'), [{ n: count, different: count }]);
+	assert.deepEqual(await scene.sql('SELECT close_reason AS r FROM connection'), [{ r: 'stopped' }]);
+});

@@ -35,6 +35,8 @@ const DEFAULTS = {
 	socketio: {}, // further options of the Socket.IO server, such as pingInterval
 	accepts: () => null, // (path, params) => null, or the error text of the ack
 	admits: () => null, // (query) => null, or the Error that refuses a connection whose token is good
+	admitDelay: 0, // ms before `admits` is asked; not for 0.9
+	greet: null, // an event for each client that comes
 	rooms: false, // an endpoint is a room of the Socket.IO server: what a resumed session needs
 	ackGate: null, // (socket's number, 'subscribe' or 'unsubscribe', streamKey) => promise; no ack before it
 };
@@ -93,7 +95,7 @@ export class FeedServer {
 		});
 		this.http.on('tlsClientError', () => {});
 		this.io = attachServer(this.version, this.http, this.#options());
-		admit(this.version, this.io, new Set(['/', this.namespace]), (query) => this.#admit(query));
+		admit(this.version, this.io, new Set(['/', this.namespace]), (query) => this.#admit(query), () => this.admitDelay);
 		this.#serve(namespaceOf(this.version, this.io, this.namespace));
 		this.#listen('request', 'http');
 		this.#listen('upgrade', 'upgrade');
@@ -273,6 +275,8 @@ export class FeedServer {
 				this.counters.recoveries++;
 				[...socket.rooms].filter((room) => this.rooms && room !== socket.id).forEach((room) => keys.add(room));
 			}
+			if (this.greet !== null)
+				socket.emit(this.event, this.greet);
 			socket.on('subscribe', (what, ack) => this.#subscribe(socket, keys, what, ack));
 			socket.on('unsubscribe', (what, ack) => this.#unsubscribe(socket, keys, what, ack));
 			socket.on('disconnect', () => {

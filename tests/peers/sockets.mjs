@@ -95,14 +95,18 @@ export function closeServer(version, io) {
 }
 
 // Has `decide(query)` answer null, or the Error with which a version refuses. 0.9 knows one refusal only,
-// of the handshake; later ones refuse each namespace.
-export function admit(version, io, namespaces, decide) {
+// of the handshake; later ones refuse each namespace. `delay()`: how many ms they take to decide.
+export function admit(version, io, namespaces, decide, delay = () => 0) {
 	if (String(version) === '0.9') {
 		io.set('authorization', (handshake, done) => done(null, decide(handshake.query) === null));
 		return;
 	}
 	for (const namespace of namespaces)
-		io.of(namespace).use((socket, next) => next(decide(socket.handshake.query) ?? undefined));
+		io.of(namespace).use((socket, next) => {
+			const answer = () => next(decide(socket.handshake.query) ?? undefined);
+
+			delay() === 0 ? answer() : setTimeout(answer, delay());
+		});
 }
 
 export function namespaceOf(version, io, name) {
