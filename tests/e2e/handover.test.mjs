@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BitbankServer } from '../peers/exchange-servers.mjs';
-import { checkCovered, checkOnce, connectionsOf, feedLoad, Load, passes, settled, tickers } from './numbered.mjs';
+import { checkCovered, checkInGaps, checkOnce, compare, connectionsOf, feedLoad, gaps, Load, passes, settled, tickers } from './numbered.mjs';
 import { e2e, gate, SLACK, waitFor } from './support.mjs';
 
 const HANDOVERS = Number(process.env.TAPEDECK_HANDOVERS ?? 10);
@@ -144,6 +144,50 @@ e2e('a first connection that is lost during the handover leaves no hole: the sec
 	assert.equal(feed.counters.connections, 2, 'no third connection');
 	const rows = await connectionsOf(scene);
 	assert.deepEqual(rows.map((row) => row.close_reason), ['network', 'stopped']);
+});
+
+e2e('a first connection that is lost before the second has joined leaves a gap with its cause', async (scene) => {
+	const { feed, load, daemon } = await start(scene);
+
+	feed.admitDelay = 1500;
+	daemon.signal('SIGUSR1');
+	await daemon.says(/handing over/);
+	await sleep(300);
+	feed.cutOne(1);
+	await waitFor(() => feed.counters.connections === 2 && feed.subscriptions().size === STREAMS.length, 'the second connection');
+	await passes(scene, load);
+	load.stop();
+	await settled(scene, load);
+	await daemon.stop();
+	const { missing, doubled } = await compare(scene, load);
+	assert.deepEqual(doubled, []);
+	assert.ok(missing.length > 0);
+	await checkInGaps(scene, load, missing);
+	const found = await gaps(scene);
+	assert.equal(found.length, STREAMS.length, 'one gap for each');
+	assert.deepEqual([...new Set(found.map((gap) => gap.cause))], ['network']);
+	assert.deepEqual((await connectionsOf(scene)).map((row) => row.close_reason), ['network', 'stopped']);
+});
+
+e2e('an endpoint that is refused on the second connection is a gap from the end of the first on', async (scene) => {
+	const { feed, load, daemon } = await start(scene);
+	const { path, params } = STREAMS[0];
+
+	feed.refuse(path, params, 'sold out');
+	daemon.signal('SIGUSR1');
+	await handedOver(feed, 2);
+	await passes(scene, load);
+	await sleep(300);
+	const found = await gaps(scene);
+	load.stop();
+	await settled(scene, load);
+	await daemon.stop();
+	assert.equal(found.length, 1, JSON.stringify(found));
+	assert.equal(found[0].params, JSON.stringify(params));
+	assert.deepEqual([found[0].cause, found[0].ended], ['refused', null]);
+	const { missing } = await compare(scene, load);
+	assert.ok(missing.length > 0 && missing.every((n) => load.streamOf(n) === STREAMS[0]));
+	await checkInGaps(scene, load, missing);
 });
 
 e2e('a second connection that is lost during the handover costs nothing, and the handover is tried again', async (scene) => {
