@@ -117,12 +117,14 @@ static void settle(struct endpoints *s, const struct config_feed *feed)
 		endpoint->is_removed = !endpoint->is_kept;
 		endpoint->is_kept = false;
 	}
+	s->has_cadence = false;
 	for (size_t i = 0; i < feed->n_endpoints; i++) {
 		const struct config_endpoint *config = &feed->endpoints[i];
 		struct endpoint *endpoint = endpoints_find(s, config->path, config->params);
 
 		if (endpoint != NULL)
 			endpoint->expect_every_us = config->expect_every_us;
+		s->has_cadence = s->has_cadence || config->expect_every_us != 0;
 	}
 }
 

@@ -68,6 +68,8 @@ struct endpoints {
 	struct endpoint **all;
 	size_t count;
 	uint64_t changes; /* grows whenever an index into `all` may mean another endpoint */
+	bool has_cadence; /* one of them says how often it speaks */
+	bool has_doubt;   /* one of them may be unproven */
 	unsigned links;
 	size_t on_link[CONFIG_CONNECTIONS_MAX]; /* endpoints of each link that are not removed */
 };

@@ -152,6 +152,35 @@ static void token_ready(void *arg)
 
 /* ---- silence ---- */
 
+/* Streams of which the same is to be told; a feed may have many thousands, that fall silent together. */
+struct told {
+	const struct endpoint *first;
+	size_t count;
+};
+
+static void tell(struct told *told, const struct endpoint *endpoint)
+{
+	if (told->count++ == 0)
+		told->first = endpoint;
+}
+
+static void log_told(
+	const struct feed *f, enum log_level level, const char *what, const struct told *told)
+{
+	if (told->count != 0)
+		log_line(level, what, log_text("feed", f->config->name),
+			log_int("streams", (int64_t)told->count),
+			log_slice("first_path", told->first->path),
+			log_slice("first_params", told->first->params));
+}
+
+/* What one look at all endpoints has found. */
+struct look {
+	struct told doubted;
+	struct told silent;
+	struct told spent;
+};
+
 /* The gap of a silent stream begins with its last event. */
 static void note_silence(struct feed *f, struct endpoint *endpoint)
 {
@@ -165,27 +194,18 @@ static void note_silence(struct feed *f, struct endpoint *endpoint)
 		journal_uncover(&f->journal, endpoint, side, at_us);
 	}
 	journal_outage(&f->journal, endpoint, at_us != 1 ? at_us : now, "silent", NULL);
-	log_line(LOG_WARN, "a stream is silent and is asked for again",
-		log_text("feed", f->config->name), log_slice("path", endpoint->path),
-		log_slice("params", endpoint->params),
-		log_real("expect_every_s", (double)endpoint->expect_every_us / 1e6));
 }
 
-static void hand_over_silent(struct feed *f, struct endpoint *endpoint, int64_t now)
+static void hand_over_silent(struct feed *f, const struct endpoint *endpoint, int64_t now)
 {
-	bool may = f->silence_handover_us == 0 ||
-		now - f->silence_handover_us >= SILENCE_HANDOVER_EVERY_US;
-
-	log_line(may ? LOG_WARN : LOG_DEBUG, "a stream stays silent",
-		log_text("feed", f->config->name), log_slice("path", endpoint->path),
-		log_slice("params", endpoint->params), log_int("handing_over", may ? 1 : 0));
-	if (!may)
+	if (f->silence_handover_us != 0 && now - f->silence_handover_us < SILENCE_HANDOVER_EVERY_US)
 		return;
 	f->silence_handover_us = now;
 	link_handover(f->link[endpoint->link]);
 }
 
-static void watch_endpoint(struct feed *f, struct endpoint *endpoint, int64_t now)
+static void watch_endpoint(
+	struct feed *f, struct endpoint *endpoint, int64_t now, struct look *look)
 {
 	struct link *link = f->link[endpoint->link];
 	int side = link_side(link);
@@ -195,16 +215,20 @@ static void watch_endpoint(struct feed *f, struct endpoint *endpoint, int64_t no
 	if (endpoint->is_removed || !link_is_live(link) ||
 		endpoint->subscription[side].state != SUBSCRIPTION_CONFIRMED)
 		return;
-	if (silence_doubts_resumed(endpoint, since, now))
+	if (silence_doubts_resumed(endpoint, since, now)) {
+		tell(&look->doubted, endpoint);
 		session_doubt(link_session(link), endpoint);
+	}
 	switch (silence_check(endpoint, since, now)) {
 	case SILENCE_WAIT:
 		break;
 	case SILENCE_ASK_AGAIN:
+		tell(&look->silent, endpoint);
 		note_silence(f, endpoint);
 		session_ask_again(link_session(link), endpoint);
 		break;
 	case SILENCE_HAND_OVER:
+		tell(&look->spent, endpoint);
 		hand_over_silent(f, endpoint, now);
 		break;
 	}
@@ -215,11 +239,22 @@ static void watch_due(void *arg)
 	struct feed *f = arg;
 	int64_t now = clock_mono_us();
 
+	bool has_doubt = false;
+	struct look look = { 0 };
+
 	timer_start(f->watch, WATCH_US);
-	if (f->is_paused || f->is_stopping)
+	/* Mostly there is nothing to watch, and the endpoints may be many. */
+	if (f->is_paused || f->is_stopping || !(f->endpoints.has_cadence || f->endpoints.has_doubt))
 		return;
-	for (size_t i = 0; i < f->endpoints.count; i++)
-		watch_endpoint(f, f->endpoints.all[i], now);
+	for (size_t i = 0; i < f->endpoints.count; i++) {
+		watch_endpoint(f, f->endpoints.all[i], now, &look);
+		has_doubt = has_doubt || f->endpoints.all[i]->is_unproven;
+	}
+	f->endpoints.has_doubt = has_doubt;
+	log_told(f, LOG_INFO, "streams stay silent on a resumed session and are asked for again",
+		&look.doubted);
+	log_told(f, LOG_WARN, "streams are silent and are asked for again", &look.silent);
+	log_told(f, LOG_WARN, "streams stay silent", &look.spent);
 }
 
 /* ---- life ---- */

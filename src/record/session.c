@@ -502,6 +502,7 @@ static void subscriptions_granted(void *arg, struct endpoint *endpoint)
 
 	endpoint->waiting_us = clock_mono_us();
 	endpoint->is_unproven = is_resumed;
+	s->shared.endpoints->has_doubt = s->shared.endpoints->has_doubt || is_resumed;
 	if (endpoint->silence != SILENCE_NONE)
 		return;
 	journal_outage_end(s->shared.journal, endpoint, now);
@@ -661,9 +662,6 @@ void session_update(struct session *s)
 
 void session_doubt(struct session *s, struct endpoint *endpoint)
 {
-	log_line(LOG_INFO, "a stream stays silent on a resumed session and is asked for again",
-		log_text("feed", s->feed->name), log_slice("path", endpoint->path),
-		log_slice("params", endpoint->params));
 	endpoint->is_unproven = false;
 	journal_uncover(s->shared.journal, endpoint, s->side, s->live_at_us);
 	journal_outage(s->shared.journal, endpoint, s->live_at_us, "silent", NULL);

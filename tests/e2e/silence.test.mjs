@@ -144,9 +144,9 @@ e2e('a second silence is met with another subscribe, but within 10 minutes with 
 	checkGap(found[0], received[0], received[2]);
 });
 
-e2e('2,000 thin endpoints that fall silent together: each subscribed again once, one handover, then quiet', async (scene) => {
+e2e('10,000 thin endpoints that fall silent together: each subscribed again once, one handover, then quiet', async (scene) => {
 	const every = 700;
-	const streams = tickers(2000);
+	const streams = tickers(10_000);
 	const { feed, daemon } = await start(scene, streams.map((stream) => ({ ...stream, expect_every: `${every}ms` })));
 	const load = feedLoad(scene, feed, streams);
 	const perSocket = (number) => {
