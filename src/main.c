@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "net/loop.h"
 #include "record/recorder.h"
+#include "store/verify.h"
 
 #include <getopt.h>
 #include <signal.h>
@@ -15,11 +16,11 @@
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-enum command { RUN, CHECK_CONFIG, PRINT_CONFIG };
+enum command { RUN, CHECK_CONFIG, PRINT_CONFIG, VERIFY };
 
 struct arguments {
 	enum command command;
-	const char *config;
+	const char *config; /* VERIFY: the recording */
 	enum log_level level;
 	enum log_format format;
 };
@@ -28,6 +29,7 @@ static const char usage[] =
 	"usage: tapedeckd [--log-level LEVEL] [--log-format FORMAT] CONFIG\n"
 	"       tapedeckd --check-config CONFIG\n"
 	"       tapedeckd --print-config CONFIG\n"
+	"       tapedeckd --verify RECORDING\n"
 	"\n"
 	"Records the Socket.IO feeds that CONFIG names into an SQLite file.\n"
 	"\n"
@@ -35,12 +37,14 @@ static const char usage[] =
 	"  --log-format text|json              lines for people or for programs (text)\n"
 	"  --check-config CONFIG               check the file and say what is wrong with it\n"
 	"  --print-config CONFIG               the configuration with every default, secrets hidden\n"
+	"  --verify RECORDING                  check a recording and say what is wrong with it, a line each\n"
 	"  --version                           the program's version\n"
 	"  --help                              this text\n"
 	"\n"
 	"SIGTERM and SIGINT unsubscribe, commit everything received and exit. SIGHUP reads CONFIG and the\n"
 	"API keys again. SIGUSR1 moves every connection to a new one, without a gap.\n"
-	"Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.\n";
+	"Exit codes: 0 done, 1 failed while running, or --verify found something, 2 wrong usage or\n"
+	"configuration.\n";
 
 static bool wrong_usage(const char *what, const char *value)
 {
@@ -82,7 +86,7 @@ static bool set_log_format(struct arguments *a, const char *value)
 static bool set_command(struct arguments *a, enum command command, const char *config)
 {
 	if (a->config != NULL)
-		return wrong_usage("one configuration is enough, there is also", config);
+		return wrong_usage("one file is enough, there is also", config);
 	a->command = command;
 	a->config = config;
 	return true;
@@ -96,6 +100,7 @@ static bool parse(int argc, char **argv, struct arguments *a, int *code)
 		{ "log-format", required_argument, NULL, 'f' },
 		{ "check-config", required_argument, NULL, 'c' },
 		{ "print-config", required_argument, NULL, 'p' },
+		{ "verify", required_argument, NULL, 'r' },
 		{ "version", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
@@ -117,6 +122,9 @@ static bool parse(int argc, char **argv, struct arguments *a, int *code)
 			break;
 		case 'p':
 			ok = set_command(a, PRINT_CONFIG, optarg);
+			break;
+		case 'r':
+			ok = set_command(a, VERIFY, optarg);
 			break;
 		case 'v':
 			(void)puts("tapedeckd " TAPEDECK_VERSION);
@@ -166,6 +174,26 @@ static int print_config(const struct config *config)
 		return EXIT_DONE;
 	(void)err_set(&e, ERR_SYSTEM, "cannot write to standard output");
 	return fail(EXIT_FAILED, &e);
+}
+
+static void tell_finding(void *arg, const char *finding)
+{
+	bool *is_sound = arg;
+
+	*is_sound = false;
+	(void)puts(finding);
+}
+
+static int verify_recording(const char *path)
+{
+	bool is_sound = true;
+	struct err e;
+
+	if (!verify(path, tell_finding, &is_sound, &e))
+		return fail(EXIT_FAILED, &e);
+	if (is_sound)
+		(void)printf("%s: sound\n", path);
+	return is_sound ? EXIT_DONE : EXIT_FAILED;
 }
 
 static void stop(void *arg)
@@ -267,6 +295,8 @@ int main(int argc, char **argv)
 	(void)signal(SIGXFSZ, SIG_IGN); /* a file size limit is a full disk, not the end */
 	/* A core file would hold the API key. */
 	(void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+	if (a.command == VERIFY)
+		return verify_recording(a.config);
 	if (!config_load(&config, a.config, &e))
 		return fail(EXIT_USAGE, &e);
 	if (a.command == CHECK_CONFIG)

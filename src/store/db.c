@@ -188,6 +188,49 @@ fail:
 	return err_prefix(e, "cannot open '%s'", o->path);
 }
 
+/* A reader understands only the schema that it was made for. */
+static bool check_version(struct sqlite3 *db, struct err *e)
+{
+	int64_t version;
+
+	if (!db_number(db, "PRAGMA user_version", &version, e))
+		return false;
+	return version == migrations_count ||
+		err_set(e, ERR_STORE,
+			"its schema has version %lld, this program's has %d; start tapedeckd on it once, "
+			"which brings it up to date",
+			(long long)version, migrations_count);
+}
+
+bool db_open_reader(struct sqlite3 **out, const char *path, struct err *e)
+{
+	struct sqlite3 *db = NULL;
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return err_set(e, ERR_STORE, "cannot open '%s': %s", path, strerror(errno));
+	if (st.st_size == 0)
+		return err_set(
+			e, ERR_STORE, "'%s' is empty: nothing was ever recorded in it", path);
+	if (!db_check_header(path, e))
+		return false;
+	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) !=
+		SQLITE_OK) {
+		(void)err_set(
+			e, ERR_STORE, "%s", db != NULL ? sqlite3_errmsg(db) : "out of memory");
+		goto fail;
+	}
+	(void)sqlite3_extended_result_codes(db, 1);
+	(void)sqlite3_busy_timeout(db, 5000);
+	if (!check_version(db, e))
+		goto fail;
+	*out = db;
+	return true;
+fail:
+	db_close(db);
+	return err_prefix(e, "cannot open '%s'", path);
+}
+
 void db_close(struct sqlite3 *db)
 {
 	(void)sqlite3_close_v2(db);

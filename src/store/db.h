@@ -34,6 +34,10 @@ struct db_options {
 /* Opens for writing; creates and migrates as needed. The caller closes. */
 bool db_open(struct sqlite3 **out, const struct db_options *options, struct err *e) MUST_CHECK;
 
+/* Opens a recording for reading alone: a missing file, an empty one, and one of an older schema are errors, too.
+ * The caller closes. */
+bool db_open_reader(struct sqlite3 **out, const char *path, struct err *e) MUST_CHECK;
+
 /* Closes; accepts NULL. */
 void db_close(struct sqlite3 *db);
 

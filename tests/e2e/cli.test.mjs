@@ -100,6 +100,7 @@ e2e('a text file as database is refused and unchanged', async (scene) => {
 });
 
 e2e('another program\'s database is refused and unchanged', async (scene) => {
+	scene.isDamaged = true;
 	execFileSync('sqlite3', [scene.file('other.db'), 'PRAGMA journal_mode=WAL; CREATE TABLE t (a); INSERT INTO t VALUES (1)']);
 	await refuses(scene, 'other.db', /other|tapedeck|recording/i);
 	execFileSync('sqlite3', [scene.file('marked.db'), 'PRAGMA application_id=7; CREATE TABLE t (a)']);
@@ -107,6 +108,7 @@ e2e('another program\'s database is refused and unchanged', async (scene) => {
 });
 
 e2e('a recording of a newer version is refused and unchanged', async (scene) => {
+	scene.isDamaged = true;
 	execFileSync('sqlite3', [scene.file('newer.db'),
 		'PRAGMA application_id=0x54415045; PRAGMA user_version=9999; CREATE TABLE t (a)']);
 	await refuses(scene, 'newer.db', /newer|version/i);
@@ -204,4 +206,26 @@ e2e('a text log is one line an event, without control characters, and shows the 
 	for (const line of lines)
 		assert.match(line, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (error|warn |info |debug) [^\u0000-\u001f\u007f]+$/);
 	assert.ok(lines.filter((line) => /events=\d/.test(line)).length >= 2, daemon.stderr);
+});
+
+e2e('--verify: a sound recording, also while it is written; a finding; what is no recording', async (scene) => {
+	const verify = (name) => runToEnd(['--verify', scene.file(name)]);
+	const feed = await scene.feed();
+
+	scene.config(scene.feedConfig(feed, [{ path: 'p' }]));
+	const daemon = scene.daemon();
+	await waitFor(() => feed.subscriptions().size === 1, 'a subscription');
+	feed.publish({ path: 'p', params: {}, timestamp: 1400666400, results: [1] });
+	await scene.stored(1);
+	assert.equal((await verify('market.db')).code, 0);
+	await daemon.stop();
+	assert.match((await verify('market.db')).stdout, /market\.db: sound\n$/);
+	execFileSync('sqlite3', [scene.file('market.db'), 'UPDATE stream SET events = 17']);
+	scene.isDamaged = true;
+	const found = await verify('market.db');
+	assert.equal(found.code, 1);
+	assert.match(found.stdout, /^stream 1 \(p {}\): it counts 17 events .*, there are 1 .*\n$/);
+	const none = await verify('nowhere.db');
+	assert.equal(none.code, 1);
+	assert.match(none.stderr, /cannot verify .*No such file/);
 });

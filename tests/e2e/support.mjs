@@ -240,6 +240,17 @@ export class Scene {
 		}
 	}
 
+	// What a test has recorded is sound, whatever was done to the daemon; `isDamaged` says that it was meant not to be.
+	async verifyEverything() {
+		for (const name of readdirSync(this.dir).filter((each) => each.endsWith('.db') && !this.own.has(each))) {
+			if (this.isDamaged || readFileSync(this.file(name)).length === 0)
+				continue;
+			const { code, stdout, stderr } = await runToEnd(['--verify', this.file(name)]);
+
+			assert.equal(code, 0, `--verify ${name}: ${stdout}${stderr}`);
+		}
+	}
+
 	async end() {
 		for (const load of this.loads)
 			load.stop();
@@ -252,7 +263,7 @@ export class Scene {
 	}
 }
 
-// A test with a scene. What it leaves behind is searched for secrets.
+// A test with a scene. What it leaves behind is searched for secrets, and verified.
 export function e2e(name, body, options = {}) {
 	test(name, { timeout: 240_000, ...options }, async (t) => {
 		const scene = new Scene();
@@ -260,6 +271,7 @@ export function e2e(name, body, options = {}) {
 		try {
 			await body(scene, t);
 			scene.searchEverything();
+			await scene.verifyEverything();
 		} catch (error) {
 			for (const daemon of scene.daemons)
 				t.diagnostic(`tapedeckd ${JSON.stringify(daemon.how)} said:\n${daemon.stderr.slice(-4000)}`);

