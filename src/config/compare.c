@@ -47,3 +47,21 @@ bool config_feed_connects_alike(const struct config_feed *a, const struct config
 		(!a->has_token || same_token(&a->token, &b->token)) &&
 		same_text(a->dialect.json, b->dialect.json);
 }
+
+void config_restart_keys(
+	const struct config *a, const struct config *b, void (*tell)(const char *key))
+{
+	if (!same_text(a->database, b->database))
+		tell("database");
+	if (a->buffer_bytes != b->buffer_bytes)
+		tell("buffer");
+	if (a->rotate != b->rotate || a->rotate_us != b->rotate_us ||
+		a->rotate_bytes != b->rotate_bytes)
+		tell("rotate");
+	if (a->file_mode != b->file_mode)
+		tell("file_mode");
+	if (!same_text(a->status_host, b->status_host) || a->status_port != b->status_port)
+		tell("status");
+	if (!same_text(a->log_file, b->log_file))
+		tell("log_file");
+}

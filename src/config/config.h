@@ -193,6 +193,10 @@ bool config_feed_connects_alike(const struct config_feed *a, const struct config
  * "endpoints", the number of its lines. The caller checks ferror. False when out of memory. */
 bool config_print(const struct config *c, FILE *out, struct err *e) MUST_CHECK;
 
+/* Calls `tell` for each key of the top level that differs and that a running daemon cannot change. */
+void config_restart_keys(
+	const struct config *a, const struct config *b, void (*tell)(const char *key));
+
 /* Reads the API key from where the configuration says. A variable is blanked in the environment when it
  * is first read and kept aside, so that a reload finds it again. Loop thread only. The caller frees the
  * key with secret_free; `*out` is set only on success. */

@@ -52,6 +52,7 @@ struct endpoint {
 	unsigned link;
 	bool is_removed;           /* from the configuration; freed when no connection holds it */
 	bool is_kept;              /* scratch of endpoints_update */
+	bool is_wanted;            /* the recording was told so */
 	bool is_outage;            /* an outage of its own is open */
 	bool is_unproven;          /* its session was resumed, and nothing has come since */
 	bool was_confirmed[SIDES]; /* when the last connection of that side ended */

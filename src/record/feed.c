@@ -238,7 +238,6 @@ static void watch_due(void *arg)
 {
 	struct feed *f = arg;
 	int64_t now = clock_mono_us();
-
 	bool has_doubt = false;
 	struct look look = { 0 };
 
@@ -356,10 +355,14 @@ void feed_note_wanted(struct feed *f)
 {
 	int64_t now = clock_now(f->context.clock);
 
-	for (size_t i = 0; i < f->endpoints.count; i++)
-		if (!f->endpoints.all[i]->is_removed)
-			journal_wanted(&f->journal, f->endpoints.all[i]->path,
-				f->endpoints.all[i]->params, now);
+	for (size_t i = 0; i < f->endpoints.count; i++) {
+		struct endpoint *endpoint = f->endpoints.all[i];
+
+		if (endpoint->is_removed || endpoint->is_wanted)
+			continue;
+		endpoint->is_wanted = true;
+		journal_wanted(&f->journal, endpoint->path, endpoint->params, now);
+	}
 }
 
 void feed_note_unwanted(struct feed *f, struct slice path, struct slice params)
@@ -427,10 +430,11 @@ bool feed_update(struct feed *f, const struct config_feed *config, struct err *e
 	for (size_t i = 0; i < f->endpoints.count; i++) {
 		struct endpoint *endpoint = f->endpoints.all[i];
 
-		if (endpoint->is_removed) {
-			journal_outage_end(&f->journal, endpoint, now);
-			journal_unwanted(&f->journal, endpoint->path, endpoint->params, now);
-		}
+		if (!endpoint->is_removed || !endpoint->is_wanted)
+			continue;
+		endpoint->is_wanted = false;
+		journal_outage_end(&f->journal, endpoint, now);
+		journal_unwanted(&f->journal, endpoint->path, endpoint->params, now);
 	}
 	for (unsigned i = 0; i < f->links; i++)
 		link_update(f->link[i]);

@@ -69,7 +69,7 @@ static void try_later(struct link *l, int64_t delay_us)
 
 /* ---- resuming ---- */
 
-static bool keep_resume(struct link *l, const struct session_resume *resume)
+bool link_resume_from(struct link *l, const struct session_resume *resume)
 {
 	buf_reset(&l->pid, SIZE_MAX);
 	buf_reset(&l->offset, SIZE_MAX);
@@ -81,11 +81,6 @@ static bool keep_resume(struct link *l, const struct session_resume *resume)
 	return false;
 }
 
-bool link_resume_from(struct link *l, const struct session_resume *resume)
-{
-	return keep_resume(l, resume);
-}
-
 /* After the session that counted has ended. */
 static void remember(struct link *l, const struct session *session, enum session_end why)
 {
@@ -95,7 +90,7 @@ static void remember(struct link *l, const struct session *session, enum session
 	if (why == SESSION_DISCONNECTED || why == SESSION_STOPPED)
 		l->pid.len = 0;
 	else if (session_resume_state(session, &resume))
-		(void)keep_resume(l, &resume); /* without memory: a new session */
+		(void)!link_resume_from(l, &resume); /* without memory: a new session */
 }
 
 /* ---- handover ---- */
@@ -156,17 +151,22 @@ static void again_due(void *arg)
 	link_handover(arg);
 }
 
+/* From `since_us` on two connections may deliver the same; 0: only one does. */
+static void set_overlap(struct link *l, int64_t since_us)
+{
+	l->shared.ingest->overlap_us = since_us;
+	for (size_t i = 0; i < l->shared.endpoints->count; i++)
+		if (l->shared.endpoints->all[i]->link == l->index)
+			l->shared.endpoints->all[i]->overlap_us = since_us;
+}
+
 /* Nothing can be delivered twice any more. */
 static void overlap_over(void *arg)
 {
 	struct link *l = arg;
 
-	if (l->phase != SINGLE || l->is_overlapped)
-		return;
-	l->shared.ingest->overlap_us = 0;
-	for (size_t i = 0; i < l->shared.endpoints->count; i++)
-		if (l->shared.endpoints->all[i]->link == l->index)
-			l->shared.endpoints->all[i]->overlap_us = 0;
+	if (l->phase == SINGLE && !l->is_overlapped)
+		set_overlap(l, 0);
 }
 
 /* ---- sessions ---- */
@@ -409,9 +409,12 @@ void link_overlap(struct link *l, bool begins)
 	}
 	if (l->shared.ingest->overlap_us == 0)
 		l->shared.ingest->overlap_us = now;
-	for (size_t i = 0; i < l->shared.endpoints->count; i++)
-		if (l->shared.endpoints->all[i]->overlap_us == 0)
-			l->shared.endpoints->all[i]->overlap_us = now;
+	for (size_t i = 0; i < l->shared.endpoints->count; i++) {
+		struct endpoint *endpoint = l->shared.endpoints->all[i];
+
+		if (endpoint->link == l->index && endpoint->overlap_us == 0)
+			endpoint->overlap_us = now;
+	}
 }
 
 int link_side(const struct link *l)

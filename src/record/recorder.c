@@ -7,7 +7,6 @@
 #include "store/writer.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define SECOND_US 1000000
 /* SIGTERM to exit takes 5 s at the most: so much for the feeds, the rest for the disk. */
@@ -188,35 +187,13 @@ static void tell_restart(const char *key)
 	log_line(LOG_WARN, "a changed key needs a restart to take effect", log_text("key", key));
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
-static void tell_restarts(const struct config *a, const struct config *b)
-{
-	if (!same_text(a->database, b->database))
-		tell_restart("database");
-	if (a->buffer_bytes != b->buffer_bytes)
-		tell_restart("buffer");
-	if (a->rotate != b->rotate || a->rotate_us != b->rotate_us ||
-		a->rotate_bytes != b->rotate_bytes)
-		tell_restart("rotate");
-	if (a->file_mode != b->file_mode)
-		tell_restart("file_mode");
-	if (!same_text(a->status_host, b->status_host) || a->status_port != b->status_port)
-		tell_restart("status");
-	if (!same_text(a->log_file, b->log_file))
-		tell_restart("log_file");
-}
-
 void recorder_reload(struct recorder *r, struct config *config)
 {
 	struct err e;
 
 	if (r->stop_us != 0)
 		return;
-	tell_restarts(r->config, config);
+	config_restart_keys(r->config, config, tell_restart);
 	support_warn(config);
 	if (!supervisor_reload(r->feeds, config, &e)) {
 		log_line(LOG_ERROR, "the configuration was not taken over", log_err(&e));

@@ -13,6 +13,7 @@ struct member {
 	struct config *config; /* shared: the feed is made of it */
 	struct member
 		*predecessor; /* records until this one has subscribed everything; NULL: none */
+	bool is_succeeded;    /* it is the predecessor of another one */
 	bool is_stopping;
 	bool is_kept; /* scratch of a reload */
 };
@@ -40,15 +41,9 @@ static struct member *find(struct supervisor *s, const char *name)
 {
 	struct member *m = s->members;
 
-	for (; m != NULL; m = m->next) {
-		bool is_succeeded = false;
-
-		for (const struct member *o = s->members; o != NULL; o = o->next)
-			is_succeeded = is_succeeded || o->predecessor == m;
-		if (!m->is_stopping && !is_succeeded && strcmp(name_of(m), name) == 0)
-			return m;
-	}
-	return NULL;
+	while (m != NULL && (m->is_stopping || m->is_succeeded || strcmp(name_of(m), name) != 0))
+		m = m->next;
+	return m;
 }
 
 static void free_member(struct member *m)
@@ -256,6 +251,7 @@ static void succeed(struct member *m, struct member *old)
 	} else if (!feed_is_live(old->feed)) {
 		stop_member(old, FEED_REPLACED);
 	}
+	m->predecessor->is_succeeded = true;
 	feed_note_changed(old->feed, m->feed);
 	feed_overlap(m->feed, true);
 	feed_overlap(m->predecessor->feed, true);

@@ -136,6 +136,9 @@ e2e(`${Object.keys(FAULTS).length} faults of a token endpoint, while the old tok
 
 // ---- tokens that the feed refuses ----
 
+/* The token endpoint is asked once a second at the most, whatever happens. */
+const TOKEN_EVERY_MS = 1000;
+
 for (const version of [4, 2]) {
 	e2e(`version ${version}: a refused token is fetched anew at once, then with growing pauses; the cause is told`, async (scene) => {
 		const feed = await scene.feed({ version });
@@ -147,6 +150,7 @@ for (const version of [4, 2]) {
 		await waitFor(() => feed.subscriptions().size === 1, 'the subscription');
 		load.start();
 		await passes(scene, load);
+		await waitFor(() => Date.now() - feed.tokenRequests[0].at > TOKEN_EVERY_MS, 'the time when a token may be asked for again');
 		feed.admits = () => Object.assign(new Error('invalid token'), { data: { code: 401 } });
 		feed.cut();
 		await waitFor(() => refusals().length >= 1, 'a refusal', SLACK * 5000);
