@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "record/rows.h"
 #include "record/supervisor.h"
 #include "record/support.h"
 #include "store/writer.h"
@@ -195,7 +196,7 @@ void recorder_reload(struct recorder *r, struct config *config)
 		return;
 	config_restart_keys(r->config, config, tell_restart);
 	support_warn(config);
-	if (!supervisor_reload(r->feeds, config, &e)) {
+	if (!supervisor_reload(r->feeds, config, &e) || !rows_configure(r->writer, config, &e)) {
 		log_line(LOG_ERROR, "the configuration was not taken over", log_err(&e));
 		return;
 	}
@@ -244,7 +245,8 @@ static bool prepare(struct recorder *r, struct err *e)
 	if (r->feeds == NULL || r->transfers == NULL || r->bell == NULL || r->commit == NULL ||
 		r->second == NULL || r->progress == NULL || r->give_up == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	return supervisor_prepare(r->feeds, r->config, e);
+	return supervisor_prepare(r->feeds, r->config, e) &&
+		rows_configure(r->writer, r->config, e);
 }
 
 bool recorder_new(struct recorder **out, struct loop *l, struct config *config, struct err *e)

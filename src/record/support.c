@@ -10,18 +10,14 @@ static void warn(const char *feed, const char *key)
 
 static void warn_endpoints(const struct config_feed *feed)
 {
-	bool has_table = false;
 	bool has_retention = false;
 
 	for (size_t i = 0; i < feed->n_endpoints; i++) {
 		const struct config_endpoint *endpoint = &feed->endpoints[i];
 
-		has_table = has_table || endpoint->table != NULL;
 		has_retention = has_retention || endpoint->retention.age_us != 0 ||
 			endpoint->retention.bytes != 0;
 	}
-	if (has_table)
-		warn(feed->name, "endpoints.table");
 	if (has_retention)
 		warn(feed->name, "endpoints.retention");
 }

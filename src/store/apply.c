@@ -2,6 +2,7 @@
 
 #include "store/events.h"
 #include "store/intervals.h"
+#include "store/row_tables.h"
 #include "store/streams.h"
 
 #include <sqlite3.h>
@@ -66,6 +67,7 @@ struct applier {
 	struct sqlite3 *db;
 	struct streams *streams;
 	struct duplicates *duplicates; /* the owner's */
+	struct row_tables *rows;
 	struct events *events;
 	struct intervals *intervals;
 	struct sqlite3_stmt *statement[STATEMENTS];
@@ -83,7 +85,8 @@ bool applier_open(struct applier **out, const struct db_options *options,
 		return err_set(e, ERR_NOMEM, "cannot open '%s': out of memory", options->path);
 	a->duplicates = duplicates;
 	if (!db_open(&a->db, options, e) || !streams_new(&a->streams, a->db, e) ||
-		!events_new(&a->events, a->db, a->streams, duplicates, e) ||
+		!row_tables_new(&a->rows, a->db, a->streams, e) ||
+		!events_new(&a->events, a->db, a->streams, duplicates, a->rows, e) ||
 		!intervals_new(&a->intervals, a->db, a->streams, e) ||
 		!db_prepare_all(a->db, a->statement, statement_sql, STATEMENTS, e)) {
 		applier_close(a);
@@ -100,6 +103,7 @@ void applier_close(struct applier *a)
 	db_finalize_all(a->statement, STATEMENTS);
 	intervals_free(a->intervals);
 	events_free(a->events);
+	row_tables_free(a->rows);
 	streams_free(a->streams);
 	db_close(a->db);
 	free(a->tally);
@@ -261,11 +265,27 @@ static bool apply_records(struct applier *a, const struct batch *batch, struct e
 	return true;
 }
 
+/* Begins a transaction. */
+static enum apply_result begin(struct applier *a, struct err *e)
+{
+	if (db_step(a->statement[BEGIN], e))
+		return APPLY_STORED;
+	return (sqlite3_errcode(a->db) & 0xff) == SQLITE_BUSY ? APPLY_BUSY : APPLY_FAILED;
+}
+
+static void roll_back(struct applier *a)
+{
+	if (sqlite3_get_autocommit(a->db) == 0)
+		(void)sqlite3_step(a->statement[ROLLBACK]);
+}
+
 enum apply_result applier_apply(
 	struct applier *a, const struct batch *batch, const struct apply_mark *mark, struct err *e)
 {
-	if (!db_step(a->statement[BEGIN], e))
-		return (sqlite3_errcode(a->db) & 0xff) == SQLITE_BUSY ? APPLY_BUSY : APPLY_FAILED;
+	enum apply_result result = begin(a, e);
+
+	if (result != APPLY_STORED)
+		return result;
 	a->tallies = 0;
 	duplicates_drop(a->duplicates);
 	if (apply_records(a, batch, e) && streams_flush(a->streams, e) && count_events(a, e) &&
@@ -274,8 +294,34 @@ enum apply_result applier_apply(
 		duplicates_keep(a->duplicates);
 		return APPLY_STORED;
 	}
-	if (sqlite3_get_autocommit(a->db) == 0)
-		(void)sqlite3_step(a->statement[ROLLBACK]);
+	roll_back(a);
+	return APPLY_FAILED;
+}
+
+enum apply_result applier_plan_rows(struct applier *a, const struct row_plan *plan, struct err *e)
+{
+	enum apply_result result = begin(a, e);
+
+	if (result != APPLY_STORED)
+		return result;
+	if (row_tables_configure(a->rows, plan, e) && db_step(a->statement[COMMIT], e))
+		return APPLY_STORED;
+	roll_back(a);
+	return APPLY_FAILED;
+}
+
+enum apply_result applier_chore(struct applier *a, int64_t until_us, bool *more, struct err *e)
+{
+	enum apply_result result = begin(a, e);
+
+	if (result != APPLY_STORED)
+		return result;
+	if (row_tables_chore(a->rows, until_us, more, e) && streams_flush(a->streams, e) &&
+		db_step(a->statement[COMMIT], e)) {
+		streams_trim(a->streams);
+		return APPLY_STORED;
+	}
+	roll_back(a);
 	return APPLY_FAILED;
 }
 
@@ -315,8 +361,7 @@ bool applier_start_run(struct applier *a, int64_t now_us, int64_t *run_id, struc
 	if (intervals_recover(a->db, e) && insert_run(a, now_us, run_id, e) &&
 		db_step(a->statement[COMMIT], e))
 		return true;
-	if (sqlite3_get_autocommit(a->db) == 0)
-		(void)sqlite3_step(a->statement[ROLLBACK]);
+	roll_back(a);
 	return false;
 }
 

@@ -13,6 +13,7 @@
 #include "store/batch.h"
 #include "store/db.h"
 #include "store/duplicates.h"
+#include "store/row_plan.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -41,6 +42,15 @@ void applier_close(struct applier *a);
 
 enum apply_result applier_apply(struct applier *a, const struct batch *batch,
 	const struct apply_mark *mark, struct err *e) MUST_CHECK;
+
+/* Takes over which row tables are configured (NULL: none), in a transaction of its own. */
+enum apply_result applier_plan_rows(
+	struct applier *a, const struct row_plan *plan, struct err *e) MUST_CHECK;
+
+/* Does some of what can wait (store/row_tables), in a transaction of its own, until about `until_us` (monotonic).
+ * `*more`: there is more to do. What cannot be done for its own sake is reported and left. */
+enum apply_result applier_chore(
+	struct applier *a, int64_t until_us, bool *more, struct err *e) MUST_CHECK;
 
 /* The number of the last batch of this run that is in the file. */
 bool applier_last_batch(

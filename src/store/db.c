@@ -156,7 +156,9 @@ static bool configure(struct sqlite3 *db, const struct db_options *o, struct err
 	(void)sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
 	(void)snprintf(sql, sizeof(sql),
 		"PRAGMA journal_mode = WAL; PRAGMA synchronous = %s; PRAGMA wal_autocheckpoint = %d; "
-		"PRAGMA journal_size_limit = %d; PRAGMA cache_size = -%d; PRAGMA temp_store = MEMORY",
+		"PRAGMA journal_size_limit = %d; PRAGMA cache_size = -%d; PRAGMA temp_store = MEMORY; "
+		/* A view that a user has made goes on naming the table that it names. */
+		"PRAGMA legacy_alter_table = ON",
 		o->sync_full ? "FULL" : "NORMAL", WAL_CHECKPOINT_PAGES, WAL_SIZE_LIMIT,
 		o->cache_kib);
 	return db_exec(db, sql, e);

@@ -33,6 +33,7 @@ struct events {
 	struct sqlite3 *db;
 	struct streams *streams;
 	struct duplicates *duplicates;
+	struct row_tables *rows;
 	struct sqlite3_stmt *statement[STATEMENTS];
 	struct session session[SESSIONS_MAX];
 	size_t sessions;
@@ -49,13 +50,15 @@ struct incoming {
 };
 
 bool events_new(struct events **out, struct sqlite3 *db, struct streams *streams,
-	struct duplicates *duplicates, struct err *e)
+	struct duplicates *duplicates, struct row_tables *rows, struct err *e)
 {
 	struct events *v = calloc(1, sizeof(*v));
 
 	if (v == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	*v = (struct events){ .db = db, .streams = streams, .duplicates = duplicates };
+	*v = (struct events){
+		.db = db, .streams = streams, .duplicates = duplicates, .rows = rows
+	};
 	if (!db_prepare_all(db, v->statement, statement_sql, STATEMENTS, e)) {
 		events_free(v);
 		return false;
@@ -192,10 +195,10 @@ static bool may_be_stored(const struct events *v, const struct incoming *in)
 
 /* ---- storing ---- */
 
-static bool insert_attachments(struct events *v, const struct incoming *in, struct err *e)
+static bool insert_attachments(
+	struct events *v, const struct incoming *in, int64_t event_id, struct err *e)
 {
 	struct sqlite3_stmt *st = v->statement[INSERT_ATTACHMENT];
-	int64_t event_id = sqlite3_last_insert_rowid(v->db);
 	struct batch_cursor rest = *in->rest;
 	struct batch_record r;
 
@@ -215,6 +218,9 @@ static bool insert(struct events *v, const struct incoming *in, struct err *e)
 {
 	struct sqlite3_stmt *st = v->statement[INSERT_EVENT];
 	const struct batch_record *r = in->record;
+	struct row_event row = { .timestamp_us = r->number[BATCH_EVENT_TIMESTAMP],
+		.params = in->stream->params,
+		.results = r->text[BATCH_EVENT_RESULTS] };
 	int64_t seq;
 
 	if (!streams_place(v->streams, in->stream, r->number[BATCH_EVENT_TIMESTAMP],
@@ -228,7 +234,11 @@ static bool insert(struct events *v, const struct incoming *in, struct err *e)
 	(void)sqlite3_bind_int64(st, 6, r->number[BATCH_EVENT_CONNECTION]);
 	db_bind_text(st, 7, r->text[BATCH_EVENT_RESULTS]);
 	db_bind_text(st, 8, r->text[BATCH_EVENT_EXTRA]);
-	return db_step(st, e) && insert_attachments(v, in, e);
+	if (!db_step(st, e))
+		return false;
+	row.event_id = sqlite3_last_insert_rowid(v->db);
+	return insert_attachments(v, in, row.event_id, e) &&
+		row_tables_put(v->rows, in->stream->stream_id, &row, e);
 }
 
 bool events_take(struct events *v, const struct batch_record *r, const struct batch *batch,

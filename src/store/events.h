@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "store/batch.h"
 #include "store/duplicates.h"
+#include "store/row_tables.h"
 #include "store/streams.h"
 
 #include <stdbool.h>
@@ -25,9 +26,9 @@ struct events;
 /* What became of the event records of a batch. */
 enum event_fate { EVENT_STORED, EVENT_DUPLICATE };
 
-/* `db`, `streams` and `duplicates` must outlive it. */
+/* All of these must outlive it. */
 bool events_new(struct events **out, struct sqlite3 *db, struct streams *streams,
-	struct duplicates *duplicates, struct err *e) MUST_CHECK;
+	struct duplicates *duplicates, struct row_tables *rows, struct err *e) MUST_CHECK;
 
 /* Accepts NULL. */
 void events_free(struct events *v);

@@ -18,6 +18,10 @@
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 2000
 #define REPEAT_LOG_US 60000000
+/* What can wait is done in slices when no batch waits, and at the least so often. */
+#define CHORE_US 50000
+#define CHORE_EVERY_US 1000000
+#define CHORE_RETRY_US 60000000
 #define CACHE_MAX ((size_t)16 * 1024 * 1024)
 
 struct item {
@@ -38,6 +42,7 @@ struct named {
 struct tuning {
 	int64_t duplicate_window_us;
 	bool sync_full;
+	struct row_plan *plan; /* NULL: as before */
 };
 
 struct writer {
@@ -66,6 +71,11 @@ struct writer {
 	int64_t batch_number;
 	int64_t failing_since_us; /* 0: not failing */
 	int64_t failing_logged_us;
+	struct row_plan *plan; /* NULL: no row tables */
+	bool is_planned;       /* the applier has it */
+	bool has_chores;
+	int64_t chore_us;       /* monotonic; the end of the last one */
+	int64_t chore_after_us; /* not before: the last one has failed */
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
@@ -149,6 +159,8 @@ static void destroy(struct writer *w)
 {
 	applier_close(w->applier);
 	duplicates_free(w->duplicates);
+	row_plan_free(w->plan);
+	row_plan_free(w->tuning.plan);
 	while (w->feeds != NULL) {
 		struct named *feed = w->feeds;
 
@@ -205,16 +217,22 @@ int64_t writer_next_connection_id(struct writer *w)
 	return ++w->last_connection_id;
 }
 
+bool writer_feed_id(const struct writer *w, const char *name, int64_t *feed_id)
+{
+	for (const struct named *feed = w->feeds; feed != NULL; feed = feed->next)
+		if (strcmp(feed->name, name) == 0) {
+			*feed_id = feed->feed_id;
+			return true;
+		}
+	return false;
+}
+
 static bool name_feed(struct writer *w, const char *name, int64_t *feed_id)
 {
-	const struct named *feed = w->feeds;
-
-	while (feed != NULL && strcmp(feed->name, name) != 0)
-		feed = feed->next;
-	if (feed == NULL && !keep_name(w, name, w->last_feed_id + 1))
-		return false;
-	*feed_id = feed != NULL ? feed->feed_id : w->last_feed_id;
-	return true;
+	if (writer_feed_id(w, name, feed_id))
+		return true;
+	*feed_id = w->last_feed_id + 1;
+	return keep_name(w, name, *feed_id);
 }
 
 bool writer_feed(struct writer *w, const struct store_feed *feed, int64_t *feed_id, struct err *e)
@@ -257,8 +275,17 @@ bool writer_retire_feeds(
 void writer_configure(struct writer *w, int64_t duplicate_window_us, bool sync_full)
 {
 	(void)pthread_mutex_lock(&w->lock);
-	w->tuning = (struct tuning){ duplicate_window_us, sync_full };
+	w->tuning.duplicate_window_us = duplicate_window_us;
+	w->tuning.sync_full = sync_full;
 	w->is_tuned = true;
+	(void)pthread_mutex_unlock(&w->lock);
+}
+
+void writer_plan_rows(struct writer *w, struct row_plan *plan)
+{
+	(void)pthread_mutex_lock(&w->lock);
+	row_plan_free(w->tuning.plan);
+	w->tuning.plan = plan;
 	(void)pthread_mutex_unlock(&w->lock);
 }
 
@@ -325,10 +352,31 @@ static bool reopen(struct writer *w, bool *is_stored, struct err *e)
 		w->applier = NULL;
 		return false;
 	}
+	w->is_planned = false;
 	*is_stored = last >= w->batch_number;
 	if (*is_stored)
 		duplicates_keep(w->duplicates);
 	return true;
+}
+
+/* True if what the applier did is in the file; after a failure it cannot be used any more. */
+static bool settle(struct writer *w, enum apply_result result)
+{
+	if (result == APPLY_FAILED) {
+		applier_close(w->applier);
+		w->applier = NULL;
+	}
+	return result == APPLY_STORED;
+}
+
+/* Each applier is told once which row tables there are. */
+static bool plan_rows(struct writer *w, struct err *e)
+{
+	if (w->is_planned)
+		return true;
+	w->is_planned = settle(w, applier_plan_rows(w->applier, w->plan, e));
+	w->has_chores = true;
+	return w->is_planned;
 }
 
 static bool try_once(struct writer *w, const struct item *item, struct err *e)
@@ -340,17 +388,31 @@ static bool try_once(struct writer *w, const struct item *item, struct err *e)
 		return false;
 	if (is_stored)
 		return true;
-	switch (applier_apply(w->applier, item->batch, &mark, e)) {
-	case APPLY_STORED:
-		return true;
-	case APPLY_BUSY:
-		return false;
-	case APPLY_FAILED:
-		break;
-	}
-	applier_close(w->applier);
-	w->applier = NULL;
-	return false;
+	return plan_rows(w, e) && settle(w, applier_apply(w->applier, item->batch, &mark, e));
+}
+
+static bool has_chores(const struct writer *w)
+{
+	return w->has_chores && w->applier != NULL && w->is_planned &&
+		clock_mono_us() >= w->chore_after_us;
+}
+
+/* Does a slice of what can wait. What fails is tried again later; the batches tell of a failing disk. */
+static void do_chore(struct writer *w)
+{
+	enum apply_result result;
+	struct err e;
+
+	w->has_chores = false;
+	result = applier_chore(w->applier, clock_mono_us() + CHORE_US, &w->has_chores, &e);
+	w->chore_us = clock_mono_us();
+	if (settle(w, result))
+		return;
+	w->has_chores = true;
+	w->chore_after_us = w->chore_us + CHORE_RETRY_US;
+	log_line(LOG_WARN, "cannot put the recording in order, trying again",
+		log_text("database", w->path), log_err(&e),
+		log_int("retry_s", CHORE_RETRY_US / 1000000));
 }
 
 /* Takes over what a reload has changed. A failure shows with the commit that follows. */
@@ -364,7 +426,13 @@ static void tune(struct writer *w)
 	tuning = w->tuning;
 	is_tuned = w->is_tuned;
 	w->is_tuned = false;
+	w->tuning.plan = NULL;
 	(void)pthread_mutex_unlock(&w->lock);
+	if (tuning.plan != NULL) {
+		row_plan_free(w->plan);
+		w->plan = tuning.plan;
+		w->is_planned = false;
+	}
 	if (!is_tuned)
 		return;
 	duplicates_set_window(w->duplicates, tuning.duplicate_window_us);
@@ -410,8 +478,15 @@ static struct item *take(struct writer *w)
 {
 	struct item *item;
 
-	while (w->head == NULL && !w->is_stopping)
-		(void)pthread_cond_wait(&w->changed, &w->lock);
+	while (w->head == NULL && !w->is_stopping) {
+		if (!has_chores(w)) {
+			(void)pthread_cond_wait(&w->changed, &w->lock);
+			continue;
+		}
+		(void)pthread_mutex_unlock(&w->lock);
+		do_chore(w);
+		(void)pthread_mutex_lock(&w->lock);
+	}
 	item = w->head;
 	if (item == NULL)
 		return NULL;
@@ -458,6 +533,8 @@ static void *writer_main(void *arg)
 
 		(void)pthread_mutex_unlock(&w->lock);
 		is_stored = store(w, item);
+		if (has_chores(w) && clock_mono_us() - w->chore_us >= CHORE_EVERY_US)
+			do_chore(w);
 		(void)pthread_mutex_lock(&w->lock);
 		if (!is_stored) {
 			free_item(item);

@@ -18,6 +18,7 @@
 #include "store/apply.h"
 #include "store/batch.h"
 #include "store/feeds.h"
+#include "store/row_plan.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -59,6 +60,9 @@ int64_t writer_next_connection_id(struct writer *w);
 bool writer_feed(struct writer *w, const struct store_feed *feed, int64_t *feed_id,
 	struct err *e) MUST_CHECK;
 
+/* The id of a feed that has one. */
+bool writer_feed_id(const struct writer *w, const char *name, int64_t *feed_id) MUST_CHECK;
+
 /* Only before writer_start: what the recording knows of a feed (store/feeds), and the end of what is wanted of
  * all feeds but `ids`. */
 bool writer_feed_known(
@@ -72,6 +76,9 @@ bool writer_retire_feeds(struct writer *w, const int64_t *ids, size_t count, int
 
 /* Takes effect with the next commit. */
 void writer_configure(struct writer *w, int64_t duplicate_window_us, bool sync_full);
+
+/* Takes over which row tables are configured, with the next commit; the writer frees `plan`. */
+void writer_plan_rows(struct writer *w, struct row_plan *plan);
 
 /* Starts the thread. `wake` is called on the writer thread after each commit, must not block, and must
  * stay callable until writer_close. */

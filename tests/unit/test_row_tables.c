@@ -1,0 +1,470 @@
+#include "store/apply.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/row_table.h"
+#include "rows.h"
+#include "scratch.h"
+#include "unit.h"
+
+#include <string.h>
+
+#define T0 1478304000000000 /* 2016-11-05T00:00:00Z */
+
+static struct scratch scratch;
+static struct duplicates *duplicates;
+static struct applier *a;
+static int64_t run_id;
+static int64_t batch_number;
+static int64_t clock_us;
+
+static void open_recording(void)
+{
+	const struct db_options options = { .path = scratch_file(&scratch, "market.db"),
+		.may_create = true,
+		.mode = 0600,
+		.cache_kib = 1024 };
+	struct err e;
+
+	assert_true(applier_open(&a, &options, duplicates, &e));
+	assert_true(applier_start_run(a, T0, &run_id, &e));
+	batch_number = 0;
+}
+
+static void close_recording(void)
+{
+	applier_close(a);
+	a = NULL;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	scratch_open(&scratch);
+	duplicates = duplicates_new(900000000);
+	clock_us = T0;
+	open_recording();
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	close_recording();
+	duplicates_free(duplicates);
+	scratch_close(&scratch);
+	return 0;
+}
+
+static void commit(struct batch *b)
+{
+	const struct apply_mark mark = { run_id, ++batch_number, clock_us };
+	struct err e;
+	enum apply_result result = applier_apply(a, b, &mark, &e);
+
+	if (result != APPLY_STORED)
+		print_error("%s\n", e.text);
+	assert_int_equal(result, APPLY_STORED);
+	batch_free(b);
+}
+
+static void add_feed(void)
+{
+	struct batch *b = batch_new();
+	const struct store_feed feed = { "test", "http://127.0.0.1", "/", "/socket.io/", "{}" };
+
+	assert_true(batch_add_feed(b, 1, &feed));
+	assert_true(batch_add_opened(b, 1, 1, clock_us, (struct slice){ 0 }));
+	commit(b);
+}
+
+static void add_event(struct batch *b, const char *path, const char *params, const char *results)
+{
+	const struct batch_event event = { .feed_id = 1,
+		.connection_id = 1,
+		.timestamp_us = clock_us,
+		.received_us = clock_us,
+		.path = slice_of(path),
+		.params = slice_of(params),
+		.results = slice_of(results) };
+
+	clock_us += 1000000;
+	assert_true(batch_add_event(b, &event));
+}
+
+/* One event in a commit of its own. */
+static void event(const char *path, const char *params, const char *results)
+{
+	struct batch *b = batch_new();
+
+	add_event(b, path, params, results);
+	commit(b);
+}
+
+/* What is configured: path and table of streams, table NULL: none; ends with a path NULL. */
+struct want {
+	const char *path;
+	const char *params;
+	const char *table;
+};
+
+static void configure(const struct want *wants, const char *const *index, size_t columns)
+{
+	struct row_plan *plan = row_plan_new();
+	struct err e;
+
+	for (; wants->path != NULL; wants++) {
+		size_t table = ROW_PLAN_NO_TABLE;
+
+		if (wants->table != NULL) {
+			assert_true(row_plan_table(plan, wants->table, &table));
+			if (columns != 0)
+				assert_true(row_plan_index(plan, table, index, columns));
+		}
+		assert_true(row_plan_source(
+			plan, 1, slice_of(wants->path), slice_of(wants->params), table));
+	}
+	assert_int_equal(applier_plan_rows(a, plan, &e), APPLY_STORED);
+	row_plan_free(plan);
+}
+
+static void configure_one(const char *path, const char *params, const char *table)
+{
+	configure((struct want[]){ { path, params, table }, { 0 } }, NULL, 0);
+}
+
+/* Does the chores in the smallest slices; how many it took. */
+static int do_chores(void)
+{
+	bool more = true;
+	int slices = 0;
+	struct err e;
+
+	for (; more; slices++) {
+		assert_int_equal(applier_chore(a, 0, &more, &e), APPLY_STORED);
+		assert_true(slices < 100000);
+	}
+	return slices;
+}
+
+static void assert_rows(const char *sql, const char *expected)
+{
+	assert_string_equal(rows_of(applier_db(a), sql), expected);
+}
+
+static void rows_are_stored_with_their_event(void **state)
+{
+	(void)state;
+	add_feed();
+	configure_one("prices", "{\"ticker\":\"AAPL\"}", "prices");
+	event("prices", "{\"ticker\":\"AAPL\"}",
+		"[{\"ts\":\"2016-11-05\",\"close\":\"109.5\",\"id\":\"005930\"},"
+		"{\"close\":1.10,\"up\":true,\"more\":{\"a\": [1]}}]");
+	event("prices", "{\"ticker\":\"AAPL\"}", "[]");
+	event("prices", "{\"ticker\":\"AAPL\"}", "null");
+	event("other", "{}", "[{\"close\":1}]");
+	assert_rows(
+		"SELECT _row & 16777215, event_id, (timestamp - 1478304000000000) / 1000000, ticker, "
+		"ts, close, typeof(close), id, up, more FROM prices ORDER BY _row",
+		"0|1|0|AAPL|2016-11-05|109.5|real|005930|NULL|NULL\n"
+		"1|1|0|AAPL|NULL|1.10|text|NULL|1|{\"a\": [1]}\n");
+	assert_rows("SELECT count(*) FROM row_note", "0\n");
+}
+
+static void what_is_no_array_of_objects_leaves_a_note(void **state)
+{
+	(void)state;
+	add_feed();
+	configure_one("p", "{}", "t");
+	event("p", "{}", "{\"a\":1}");
+	event("p", "{}", "[1,{\"a\":2},\"x\"]");
+	event("p", "{}", "\"text\"");
+	event("p", "{}", "{\"a\":3}");
+	assert_rows("SELECT event_id, _row & 16777215, a FROM t", "2|1|2\n");
+	assert_rows("SELECT note, events, first_id, last_id FROM row_note ORDER BY note",
+		"an element of results is no object|1|2|2\n"
+		"results is no array of objects|3|1|4\n");
+}
+
+static void names_that_clash_are_told_apart(void **state)
+{
+	(void)state;
+	add_feed();
+	configure_one("p", "{\"_row\":9,\"ticker\":\"P\",\"timestamp\":7}", "t");
+	event("p", "{\"_row\":9,\"ticker\":\"P\",\"timestamp\":7}", "[{\"a\":1}]");
+	event("p", "{\"_row\":9,\"ticker\":\"P\",\"timestamp\":7}",
+		"[{\"TICKER\":\"R\",\"timestamp\":\"x\",\"event_id\":5,\"row_timestamp\":\"y\","
+		"\"_ROW\":6,\"_more\":8,\"A\":2,\"a\":3}]");
+	assert_rows(
+		"SELECT param_ticker, param_timestamp, param__row, TICKER, row_timestamp, "
+		"row_event_id, row_timestamp_2, row__ROW, row__more, a, _more FROM t ORDER BY _row",
+		"P|7|9|NULL|NULL|NULL|NULL|NULL|NULL|1|NULL\n"
+		"P|7|9|R|x|5|y|6|8|2|{\"a\":3}\n");
+	assert_rows(
+		"SELECT source, member, column FROM row_column WHERE column LIKE '%ticker' ORDER BY 1",
+		"member|TICKER|TICKER\nparam|ticker|param_ticker\n");
+}
+
+static void an_index_follows_the_member_that_it_names(void **state)
+{
+	static const char *const index[] = { "ticker", "ts", "timestamp" };
+
+	(void)state;
+	add_feed();
+	configure((struct want[]){ { "p", "{\"ticker\":\"P\"}", "t" }, { 0 } }, index, 3);
+	assert_rows("SELECT group_concat(name) FROM pragma_index_info('t:1:ticker,ts,timestamp')",
+		"ticker,ts,timestamp\n");
+	event("p", "{\"ticker\":\"P\"}", "[{\"ts\":1}]");
+	event("p", "{\"ticker\":\"P\"}", "[{\"ticker\":\"R\"}]");
+	assert_rows("SELECT group_concat(name) FROM pragma_index_info('t:1:ticker,ts,timestamp')",
+		"ticker,ts,timestamp\n");
+	assert_rows("SELECT param_ticker, ticker, ts FROM t ORDER BY _row", "P|NULL|1\nP|R|NULL\n");
+	assert_rows(
+		"SELECT detail LIKE '%USING INDEX t:1:ticker,ts,timestamp (ticker=? AND ts>?)' FROM "
+		"(SELECT 1 AS detail) LIMIT 0",
+		"");
+}
+
+static void odd_names_become_columns_or_go_into_more(void **state)
+{
+	char results[1024];
+	char longest[200];
+
+	(void)state;
+	add_feed();
+	configure_one("p", "{}", "order");
+	memset(longest, 'n', sizeof(longest));
+	longest[ROW_COLUMN_NAME_MAX + 1] = '\0';
+	(void)snprintf(results, sizeof(results),
+		"[{\"order\":1,\"a b\":2,\"x\\\"y\":3,\"\\u00e9\":4,\"]\":5,\"\":6,\"\\u0000\":7,\"\\ud800\":8,"
+		"\"%s\":9,\"rowid\":10,\"a'b\":11,\"select\":12}]",
+		longest);
+	event("p", "{}", results);
+	assert_rows(
+		"SELECT \"order\", \"a b\", \"x\"\"y\", \"\xc3\xa9\", \"]\", rowid, \"a'b\", \"select\" FROM \"order\"",
+		"1|2|3|4|5|10|11|12\n");
+	(void)snprintf(results, sizeof(results), "{\"\":6,\"\\u0000\":7,\"\\ud800\":8,\"%s\":9}\n",
+		longest);
+	assert_rows("SELECT _more FROM \"order\"", results);
+}
+
+/* More members than a table can have columns, in one object. */
+static void columns_beyond_the_limit_go_into_more(void **state)
+{
+	static char results[65536];
+	size_t len = (size_t)snprintf(results, sizeof(results), "[{\"c0\":0");
+
+	(void)state;
+	add_feed();
+	configure_one("p", "{\"ticker\":\"A\"}", "t");
+	for (int i = 1; i < 2100; i++)
+		len += (size_t)snprintf(results + len, sizeof(results) - len, ",\"c%d\":%d", i, i);
+	(void)snprintf(results + len, sizeof(results) - len, "}]");
+	event("p", "{\"ticker\":\"A\"}", results);
+	event("p", "{\"ticker\":\"A\"}", "[{\"c7\":1},{\"c2099\":2,\"z\":3}]");
+	assert_rows("SELECT count(*) FROM pragma_table_info('t')", "1901\n");
+	assert_rows(
+		"SELECT (SELECT count(*) FROM json_each(_more)), json_extract(_more, '$.c2099'), c1895 "
+		"FROM t ORDER BY _row LIMIT 1",
+		"204|2099|1895\n");
+	assert_rows("SELECT c7, _more FROM t WHERE event_id = 2 ORDER BY _row",
+		"1|NULL\nNULL|{\"c2099\":2,\"z\":3}\n");
+}
+
+static void what_was_recorded_before_is_caught_up(void **state)
+{
+	(void)state;
+	add_feed();
+	for (int i = 0; i < 40; i++) {
+		char results[64];
+
+		(void)snprintf(results, sizeof(results), "[{\"n\":%d},{\"n\":%d}]", i, i + 1000);
+		event(i % 2 == 0 ? "even" : "odd", "{}", results);
+	}
+	configure((struct want[]){ { "even", "{}", "t" }, { "odd", "{}", NULL }, { 0 } }, NULL, 0);
+	event("even", "{}", "[{\"n\":40}]"); /* meanwhile */
+	assert_rows("SELECT count(*) FROM t", "1\n");
+	close_recording(); /* in the middle */
+	open_recording();
+	configure((struct want[]){ { "even", "{}", "t" }, { "odd", "{}", NULL }, { 0 } }, NULL, 0);
+	assert_true(do_chores() > 20);
+	assert_rows(
+		"SELECT count(*), count(DISTINCT n), sum(n % 2), max(n) FROM t", "41|41|0|1038\n");
+	assert_rows("SELECT count(*) FROM t JOIN event USING (event_id, timestamp)", "41\n");
+	assert_rows("SELECT count(*) FROM row_source WHERE until_id IS NOT NULL", "0\n");
+}
+
+static void several_streams_share_a_table(void **state)
+{
+	const struct want wants[] = { { "p", "{\"ticker\":\"A\"}", "t" },
+		{ "q", "{\"venue\":\"X\"}", "T" }, { 0 } };
+
+	(void)state;
+	add_feed();
+	event("q", "{\"venue\":\"X\"}", "[{\"v\":0}]");
+	configure(wants, NULL, 0);
+	event("p", "{\"ticker\":\"A\"}", "[{\"v\":1}]");
+	event("q", "{\"venue\":\"X\"}", "[{\"v\":2}]");
+	(void)do_chores();
+	assert_rows(
+		"SELECT ticker, venue, v FROM t ORDER BY _row", "NULL|X|0\nA|NULL|1\nNULL|X|2\n");
+}
+
+static void changed_indexes_fill_another_table_that_is_swapped_in(void **state)
+{
+	static const char *const index[] = { "n" };
+	const struct want wants[] = { { "p", "{}", "t" }, { 0 } };
+
+	(void)state;
+	add_feed();
+	configure(wants, NULL, 0);
+	for (int i = 0; i < 10; i++)
+		event("p", "{}", "[{\"n\":1}]");
+	configure(wants, index, 1);
+	event("p", "{}", "[{\"n\":2}]");
+	assert_rows("SELECT count(*) FROM t", "11\n"); /* the old one serves */
+	(void)do_chores();
+	assert_rows("SELECT count(*), sum(n) FROM t", "11|12\n");
+	assert_rows("SELECT name FROM pragma_index_list('t')", "t:2:n\n");
+	assert_rows("SELECT table_id, name, state FROM row_table", "2|t|live\n");
+	assert_rows("SELECT count(*) FROM sqlite_schema WHERE name LIKE 't:%' AND type = 'table'",
+		"0\n");
+	event("p", "{}", "[{\"n\":3}]");
+	assert_rows("SELECT count(*), sum(n) FROM t", "12|15\n");
+}
+
+static void a_stream_that_moves_takes_its_rows_along(void **state)
+{
+	(void)state;
+	add_feed();
+	configure((struct want[]){ { "p", "{}", "t" }, { "q", "{}", "t" }, { 0 } }, NULL, 0);
+	event("p", "{}", "[{\"n\":1}]");
+	event("q", "{}", "[{\"n\":2}]");
+	configure((struct want[]){ { "p", "{}", "t" }, { "q", "{}", "u" }, { 0 } }, NULL, 0);
+	event("q", "{}", "[{\"n\":3}]");
+	(void)do_chores();
+	assert_rows("SELECT n FROM t", "1\n");
+	assert_rows("SELECT n FROM u ORDER BY _row", "2\n3\n");
+}
+
+static void a_stream_that_is_not_recorded_any_more_leaves_its_rows(void **state)
+{
+	static const char *const index[] = { "n" };
+
+	(void)state;
+	add_feed();
+	configure((struct want[]){ { "p", "{}", "t" }, { "q", "{}", "t" }, { 0 } }, NULL, 0);
+	event("p", "{}", "[{\"n\":1}]");
+	event("q", "{}", "[{\"n\":2}]");
+	configure_one("p", "{}", "t");
+	event("q", "{}", "[{\"n\":3}]"); /* unconfigured, and yet delivered */
+	(void)do_chores();
+	assert_rows("SELECT n FROM t ORDER BY n", "1\n2\n");
+	configure((struct want[]){ { "p", "{}", "t" }, { 0 } }, index, 1);
+	(void)do_chores();
+	assert_rows("SELECT n FROM t ORDER BY n", "1\n2\n");
+	configure((struct want[]){ { "p", "{}", "t" }, { "q", "{}", "t" }, { 0 } }, index, 1);
+	event("q", "{}", "[{\"n\":4}]");
+	(void)do_chores();
+	assert_rows("SELECT n FROM t ORDER BY n", "1\n2\n3\n4\n");
+}
+
+static void a_table_that_is_not_configured_any_more_stays(void **state)
+{
+	(void)state;
+	add_feed();
+	event("p", "{}", "[{\"n\":0}]");
+	configure_one("p", "{}", "t");
+	event("p", "{}", "[{\"n\":1}]");
+	configure_one("p", "{}", NULL);
+	event("p", "{}", "[{\"n\":2}]");
+	(void)do_chores(); /* what was behind is caught up nevertheless */
+	assert_rows("SELECT n FROM t ORDER BY n", "0\n1\n");
+	configure_one("p", "{}", "t");
+	(void)do_chores();
+	assert_rows("SELECT n FROM t ORDER BY n", "0\n1\n2\n");
+}
+
+static void a_table_that_somebody_dropped_comes_again(void **state)
+{
+	struct err e;
+
+	(void)state;
+	add_feed();
+	configure_one("p", "{}", "t");
+	event("p", "{}", "[{\"n\":1}]");
+	assert_true(db_exec(applier_db(a), "DROP TABLE t", &e));
+	event("p", "{}", "[{\"n\":2}]"); /* is stored all the same */
+	assert_rows("SELECT count(*) FROM event", "2\n");
+	close_recording();
+	open_recording();
+	configure_one("p", "{}", "t");
+	(void)do_chores();
+	assert_rows("SELECT n FROM t ORDER BY n", "1\n2\n");
+	assert_true(db_exec(applier_db(a), "ALTER TABLE t DROP COLUMN n", &e));
+	event("p", "{}", "[{\"n\":3}]");
+	configure_one("p", "{}", "t");
+	(void)do_chores();
+	assert_rows("SELECT n FROM t ORDER BY n", "1\n2\n3\n");
+}
+
+static void a_name_that_is_taken_makes_no_table(void **state)
+{
+	struct err e;
+
+	(void)state;
+	add_feed();
+	assert_true(db_exec(applier_db(a), "CREATE TABLE mine (x)", &e));
+	configure_one("p", "{}", "mine");
+	event("p", "{}", "[{\"n\":1}]");
+	(void)do_chores();
+	assert_rows("SELECT count(*) FROM mine", "0\n");
+	assert_rows("SELECT count(*) FROM row_table", "0\n");
+	assert_true(db_exec(applier_db(a), "DROP TABLE mine", &e));
+	configure_one("p", "{}", "mine");
+	(void)do_chores();
+	assert_rows("SELECT n FROM mine", "1\n");
+}
+
+static void columns_that_a_user_adds_are_his(void **state)
+{
+	struct err e;
+
+	(void)state;
+	add_feed();
+	configure_one("p", "{}", "t");
+	event("p", "{}", "[{\"n\":1}]");
+	assert_true(db_exec(applier_db(a),
+		"ALTER TABLE t ADD COLUMN mine; UPDATE t SET mine = 5; CREATE VIEW v AS SELECT n, mine FROM t",
+		&e));
+	close_recording();
+	open_recording();
+	configure_one("p", "{}", "t");
+	event("p", "{}", "[{\"n\":2}]");
+	assert_rows("SELECT * FROM v ORDER BY n", "1|5\n2|NULL\n");
+}
+
+#define BEHAVIOUR(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		BEHAVIOUR(rows_are_stored_with_their_event),
+		BEHAVIOUR(what_is_no_array_of_objects_leaves_a_note),
+		BEHAVIOUR(names_that_clash_are_told_apart),
+		BEHAVIOUR(an_index_follows_the_member_that_it_names),
+		BEHAVIOUR(odd_names_become_columns_or_go_into_more),
+		BEHAVIOUR(columns_beyond_the_limit_go_into_more),
+		BEHAVIOUR(what_was_recorded_before_is_caught_up),
+		BEHAVIOUR(several_streams_share_a_table),
+		BEHAVIOUR(changed_indexes_fill_another_table_that_is_swapped_in),
+		BEHAVIOUR(a_stream_that_moves_takes_its_rows_along),
+		BEHAVIOUR(a_stream_that_is_not_recorded_any_more_leaves_its_rows),
+		BEHAVIOUR(a_table_that_is_not_configured_any_more_stays),
+		BEHAVIOUR(a_table_that_somebody_dropped_comes_again),
+		BEHAVIOUR(a_name_that_is_taken_makes_no_table),
+		BEHAVIOUR(columns_that_a_user_adds_are_his),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
