@@ -72,13 +72,17 @@ async function startFeed(scene, other, [name, fault], i) {
 		load: feedLoad(scene, feed, STREAM, { name, rate: 20 }) };
 }
 
-// No two requests were less than a second apart.
+/* Requests are timed where they arrive; on a busy machine the first of two may be late by so much. */
+const LATE_MS = 600;
+
+// In no span of time were there more requests than one a second.
 function checkHaste({ feed, what }) {
 	const times = feed.tokenRequests.map(({ at }) => at);
 
 	for (let i = 1; i < times.length; i++)
-		assert.ok(times[i] - times[i - 1] >= WINDOW_MS * 0.8, // they are timed where they arrive, on a busy machine
-			`after ${what}: two requests within ${times[i] - times[i - 1]} ms`);
+		for (let k = 0; k < i; k++)
+			assert.ok(times[i] - times[k] >= (i - k) * WINDOW_MS - LATE_MS,
+				`after ${what}: ${i - k + 1} requests within ${times[i] - times[k]} ms`);
 }
 
 async function checkFault(scene, one) {
