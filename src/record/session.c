@@ -345,6 +345,8 @@ static void take_event(struct session *s, const struct sio_packet *packet)
 
 	for (uint32_t i = 0; i < packet->attachments; i++)
 		attachments[i] = sio_assembler_attachment(s->assembler, i);
+	/* It may be one of thousands that arrived together; coverage ends with the last, not before it. */
+	s->last_received_us = event.received_us;
 	if (!ingest_take(s->shared.ingest, &event)) {
 		give_up_overloaded(s);
 		return;
