@@ -478,7 +478,9 @@ static void phase_due(void *arg)
 {
 	struct engine *e = arg;
 
-	if (e->state == GREETING) /* nobody joined unasked */
+	if (e->state == GREETING && e->is_paused) /* the greeting may wait unread */
+		timer_start(e->phase, GREETING_US);
+	else if (e->state == GREETING) /* nobody joined unasked */
 		settle(e, &generation_eio4);
 	else if (e->state == CLOSING && e->polling != NULL && !polling_is_idle(e->polling) &&
 		clock_mono_us() < e->close_us)

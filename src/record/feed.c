@@ -50,13 +50,14 @@ static bool is_settled(const struct feed *f)
 	return true;
 }
 
-/* Tries that do not reach the server say nothing new about why it was lost. */
+/* Tries that do not reach the server say nothing new about why it has left. */
 static bool is_news(const struct feed *f, const char *cause)
 {
 	if (f->cause == NULL)
 		return true;
-	if (strcmp(cause, "network") == 0)
-		return strcmp(f->cause, "token") == 0 || strcmp(f->cause, "refused") == 0;
+	if (strcmp(cause, "network") == 0 &&
+		(strcmp(f->cause, "server_closed") == 0 || strcmp(f->cause, "heartbeat") == 0))
+		return false;
 	return strcmp(f->cause, cause) != 0;
 }
 
@@ -103,15 +104,14 @@ static void link_settled(void *arg)
 	f->events->settled(f->arg, f);
 }
 
-static void link_lost(void *arg, enum session_end why, int64_t at_us)
+static void link_lost(void *arg, const char *cause, int64_t at_us)
 {
-	begin_outage(arg, at_us, session_end_cause(why));
+	begin_outage(arg, at_us, cause);
 }
 
-static void link_failed(void *arg, enum session_end why)
+static void link_failed(void *arg, const char *cause)
 {
 	struct feed *f = arg;
-	const char *cause = session_end_cause(why);
 
 	if (is_news(f, cause))
 		begin_outage(f, clock_now(f->context.clock), cause);
@@ -135,6 +135,20 @@ static const struct link_events link_events = {
 	.stopped = link_stopped,
 };
 
+/* Without a token nothing connects. */
+static void token_failed(void *arg, bool is_answered)
+{
+	struct feed *f = arg;
+
+	if (f->is_stopping || token_current(f->token) != NULL)
+		return;
+	for (unsigned i = 0; i < f->links; i++)
+		if (link_session(f->link[i]) == NULL) {
+			link_failed(f, is_answered ? "token" : "network");
+			return;
+		}
+}
+
 /* A new token: those who wait for it connect, the others are handed over to it. */
 static void token_ready(void *arg)
 {
@@ -149,6 +163,8 @@ static void token_ready(void *arg)
 			link_connect(f->link[i]);
 	}
 }
+
+static const struct token_events token_events = { token_ready, token_failed };
 
 /* ---- silence ---- */
 
@@ -302,8 +318,8 @@ static bool prepare(struct feed *f, const struct feed_known *known, struct err *
 	f->watch = timer_new(f->context.loop, watch_due, f);
 	f->cookies = cookies_new();
 	if (config->has_token && f->cookies != NULL)
-		f->token = token_new(
-			f->context.loop, f->context.transfers, config, f->cookies, token_ready, f);
+		f->token = token_new(f->context.loop, f->context.transfers, config, f->cookies,
+			&token_events, f);
 	if (f->watch == NULL || f->cookies == NULL || (config->has_token && f->token == NULL) ||
 		!make_links(f) || !resume_from(f, known->store))
 		return err_set(e, ERR_NOMEM, "out of memory");
@@ -473,12 +489,12 @@ const struct config_feed *feed_config(const struct feed *f)
 	return f->config;
 }
 
-void feed_pause(struct feed *f, bool pause)
+void feed_pause(struct feed *f, enum pause_reason reason)
 {
-	f->is_paused = pause;
+	f->is_paused = reason != PAUSE_NONE;
 	f->heard_from_us = clock_mono_us();
 	for (unsigned i = 0; i < f->links; i++)
-		link_pause(f->link[i], pause);
+		link_pause(f->link[i], reason);
 }
 
 void feed_note_alive(struct feed *f)

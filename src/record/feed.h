@@ -92,7 +92,8 @@ bool feed_is_live(const struct feed *f);
 /* What it was made of: its endpoints may have been updated since. */
 const struct config_feed *feed_config(const struct feed *f);
 
-void feed_pause(struct feed *f, bool pause);
+/* Stops reading, or says more of the reason; PAUSE_NONE: goes on. */
+void feed_pause(struct feed *f, enum pause_reason reason);
 void feed_note_alive(struct feed *f);
 void feed_get_stats(const struct feed *f, struct feed_stats *out);
 

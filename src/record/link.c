@@ -39,8 +39,9 @@ struct link {
 	bool has_settled;
 	bool is_overlapped;  /* by another feed */
 	bool wants_handover; /* when the one under way is over */
-	bool is_paused;
+	bool is_held;        /* it connects when reading goes on */
 	bool is_stopping;
+	enum pause_reason pause;
 };
 
 static void connect_seat(struct link *l, struct seat *seat, bool is_successor);
@@ -108,7 +109,7 @@ void link_handover(struct link *l)
 {
 	if (l->is_stopping || !link_is_live(l))
 		return;
-	if (l->phase != SINGLE)
+	if (l->phase != SINGLE || l->pause != PAUSE_NONE)
 		l->wants_handover = true;
 	else
 		begin_handover(l);
@@ -137,9 +138,9 @@ static void succeed(struct link *l)
 
 /* The first session is gone before its successor has subscribed everything: what is not subscribed yet is
  * missed from there on. */
-static void promote(struct link *l, enum session_end why, int64_t last_received_us)
+static void promote(struct link *l, const char *cause, int64_t last_received_us)
 {
-	l->events->lost(l->arg, why, last_received_us);
+	l->events->lost(l->arg, cause, last_received_us);
 	l->current = 1 - l->current;
 	l->phase = SINGLE;
 	l->pid.len = 0; /* the server would resume a session that is not ours any more */
@@ -196,24 +197,31 @@ static void session_settled(void *arg)
 	l->events->settled(l->arg);
 }
 
+/* How a session ended, which is gone itself. */
+struct ending {
+	enum session_end why;
+	const char *cause;
+	int64_t lived_us;
+	int64_t last_received_us;
+};
+
 /* The connection that counts is gone, or could not be made. */
-static void current_ended(
-	struct link *l, enum session_end why, int64_t lived_us, int64_t last_received_us)
+static void current_ended(struct link *l, const struct ending *ending)
 {
-	enum session_reaction reaction = session_end_reaction(why);
+	enum session_reaction reaction = session_end_reaction(ending->why);
 
 	if (reaction == REACTION_AGAIN) {
 		timer_start(l->next, 0);
 		return;
 	}
-	if (lived_us != 0)
-		l->events->lost(l->arg, why, last_received_us);
+	if (ending->lived_us != 0)
+		l->events->lost(l->arg, ending->cause, ending->last_received_us);
 	else
-		l->events->failed(l->arg, why);
+		l->events->failed(l->arg, ending->cause);
 	if (reaction == REACTION_NEW_TOKEN) {
 		l->events->token_refused(l->arg);
 		timer_start(l->next, 0);
-	} else if (lived_us >= LINK_SHORT_US) {
+	} else if (ending->lived_us >= LINK_SHORT_US) {
 		try_later(l, backoff_after_loss(&l->backoff, backoff_random()));
 	} else {
 		try_later(l,
@@ -231,7 +239,7 @@ static void other_ended(struct link *l, enum session_end why)
 		l->phase = SINGLE;
 		timer_start(l->overlap, LINK_OVERLAP_US);
 		endpoints_purge(l->shared.endpoints);
-		if (l->wants_handover)
+		if (l->wants_handover && l->pause == PAUSE_NONE)
 			begin_handover(l);
 		return;
 	}
@@ -250,7 +258,8 @@ static void session_ended(void *arg, enum session_end why, int64_t lived_us)
 {
 	struct seat *seat = arg;
 	struct link *l = seat->link;
-	int64_t last_received_us = session_last_received_us(seat->session);
+	const struct ending ending = { why, session_cause(seat->session, why), lived_us,
+		session_last_received_us(seat->session) };
 
 	if (seat == current_seat(l)) {
 		remember(l, seat->session, why);
@@ -265,9 +274,9 @@ static void session_ended(void *arg, enum session_end why, int64_t lived_us)
 	else if (seat != current_seat(l))
 		other_ended(l, why);
 	else if (l->phase == SUCCEEDING)
-		promote(l, why, last_received_us);
+		promote(l, ending.cause, ending.last_received_us);
 	else
-		current_ended(l, why, lived_us, last_received_us);
+		current_ended(l, &ending);
 }
 
 static const struct session_events session_events = {
@@ -298,15 +307,21 @@ static void connect_seat(struct link *l, struct seat *seat, bool is_successor)
 	const struct secret *token = NULL;
 	struct err e;
 
+	if (l->pause != PAUSE_NONE) { /* never a successor */
+		if (!l->is_held)
+			log_line(LOG_INFO, "not connecting while reading has stopped",
+				log_text("feed", feed_name(l)));
+		l->is_held = true;
+		l->events->failed(l->arg, pause_cause(l->pause));
+		return;
+	}
 	if (!l->events->token(l->arg, &token)) {
 		if (is_successor)
 			l->phase = SINGLE; /* the new token starts it anew */
 		return;
 	}
-	if (open_session(l, seat, token, is_successor, &e)) {
-		session_pause(seat->session, l->is_paused);
+	if (open_session(l, seat, token, is_successor, &e))
 		return;
-	}
 	log_line(LOG_WARN, "cannot connect", log_text("feed", feed_name(l)), log_err(&e));
 	if (is_successor)
 		handover_failed(l);
@@ -434,12 +449,28 @@ void link_update(struct link *l)
 			session_update(l->seat[side].session);
 }
 
-void link_pause(struct link *l, bool pause)
+void link_pause(struct link *l, enum pause_reason reason)
 {
-	l->is_paused = pause;
+	bool was_held = l->is_held;
+
+	l->pause = reason;
 	for (int side = 0; side < SIDES; side++)
 		if (l->seat[side].session != NULL)
-			session_pause(l->seat[side].session, pause);
+			session_pause(l->seat[side].session, reason);
+	if (l->is_stopping)
+		return;
+	if (reason != PAUSE_NONE) {
+		if (was_held) /* the reason may have changed */
+			l->events->failed(l->arg, pause_cause(reason));
+		return;
+	}
+	l->is_held = false;
+	if (was_held)
+		link_connect(l);
+	if (l->wants_handover && l->phase == SINGLE) {
+		l->wants_handover = false;
+		link_handover(l);
+	}
 }
 
 void link_note_alive(struct link *l)

@@ -9,6 +9,7 @@
  * less than LINK_SHORT_US counts as a failed try, so that a server that accepts and drops is not hammered.
  * During a handover both sessions record. If the successor fails, the first stays and the handover is tried
  * again with backoff; if the first is lost, the successor takes its place.
+ * While reading is paused nothing connects: nobody would read what a new connection brings.
  */
 #ifndef TAPEDECK_RECORD_LINK_H
 #define TAPEDECK_RECORD_LINK_H
@@ -36,10 +37,11 @@ struct link_events {
 	void (*live)(void *arg);
 	/* Every endpoint of the link has been granted or refused on the connection that counts. */
 	void (*settled)(void *arg);
-	/* The connection that counts is gone, without a successor; `at_us` (time stamp) is its last byte. */
-	void (*lost)(void *arg, enum session_end why, int64_t at_us);
-	/* A try to connect has failed. */
-	void (*failed)(void *arg, enum session_end why);
+	/* The connection that counts is gone, without a successor; from `at_us` (time stamp) on there are gaps, of
+	 * this cause. */
+	void (*lost)(void *arg, const char *cause, int64_t at_us);
+	/* A try to connect has failed, or is not made while reading is paused. */
+	void (*failed)(void *arg, const char *cause);
 	/* Nothing is connected any more, after link_stop. */
 	void (*stopped)(void *arg);
 };
@@ -79,7 +81,7 @@ int link_side(const struct link *l);
 struct session *link_session(struct link *l);
 
 void link_update(struct link *l);
-void link_pause(struct link *l, bool pause);
+void link_pause(struct link *l, enum pause_reason reason);
 void link_note_alive(struct link *l);
 
 #endif

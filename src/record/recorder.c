@@ -30,7 +30,7 @@ struct recorder {
 	struct supervisor *feeds;
 	int64_t submitted_us;
 	int64_t stop_us; /* monotonic; when stopping began */
-	bool is_paused;
+	enum pause_reason pause;
 	bool is_pause_told; /* this pause is one of many */
 	int64_t pause_told_us;
 	int64_t misplaced_told_us;
@@ -51,13 +51,22 @@ static void submit(struct recorder *r)
 	writer_submit(r->writer, clock_now(&r->clock));
 }
 
+/* Why the writer has no room. */
+static enum pause_reason reason_now(struct recorder *r)
+{
+	struct writer_stats stats;
+
+	writer_get_stats(r->writer, &stats);
+	return stats.is_failing ? PAUSE_DISK : PAUSE_OVERLOAD;
+}
+
 /* At the disk's limit pauses come several times a second; one a minute, and its end, is news enough. */
 static void tell_pause(struct recorder *r)
 {
 	int64_t now = clock_mono_us();
 	struct log_field buffer = log_int("buffer_bytes", (int64_t)r->config->buffer_bytes);
 
-	if (!r->is_paused) {
+	if (r->pause == PAUSE_NONE) {
 		log_line(r->is_pause_told ? LOG_DEBUG : LOG_INFO, "reading goes on", buffer);
 		return;
 	}
@@ -65,17 +74,23 @@ static void tell_pause(struct recorder *r)
 	if (!r->is_pause_told)
 		r->pause_told_us = now;
 	log_line(r->is_pause_told ? LOG_DEBUG : LOG_WARN,
-		"the disk is slower than the feeds: reading stops until it has caught up", buffer);
+		r->pause == PAUSE_DISK
+			? "nothing can be stored and the buffer is full: reading stops until it can"
+			: "the disk is slower than the feeds: reading stops until it has caught up",
+		buffer);
 }
 
-static void pause_all(struct recorder *r, bool pause)
+static void pause_all(struct recorder *r, enum pause_reason reason)
 {
-	if (r->is_paused == pause)
+	bool begins = r->pause == PAUSE_NONE;
+
+	if (r->pause == reason)
 		return;
-	r->is_paused = pause;
-	tell_pause(r);
-	supervisor_pause(r->feeds, pause);
-	if (pause)
+	r->pause = reason;
+	if (begins || reason == PAUSE_NONE)
+		tell_pause(r);
+	supervisor_pause(r->feeds, reason);
+	if (begins)
 		submit(r);
 }
 
@@ -86,7 +101,10 @@ static void submit_now(void *arg)
 
 static void writer_full(void *arg)
 {
-	pause_all(arg, true);
+	struct recorder *r = arg;
+
+	if (r->pause == PAUSE_NONE)
+		pause_all(r, reason_now(r));
 }
 
 /* The writer has stored something. */
@@ -94,8 +112,8 @@ static void bell_heard(void *arg)
 {
 	struct recorder *r = arg;
 
-	if (r->is_paused && writer_has_room(r->writer))
-		pause_all(r, false);
+	if (r->pause != PAUSE_NONE && writer_has_room(r->writer))
+		pause_all(r, PAUSE_NONE);
 }
 
 static void commit_due(void *arg)
@@ -103,6 +121,9 @@ static void commit_due(void *arg)
 	struct recorder *r = arg;
 
 	timer_start(r->commit, r->config->commit_interval_us);
+	/* What looked slow at first may turn out to fail. */
+	if (r->pause == PAUSE_OVERLOAD && reason_now(r) == PAUSE_DISK)
+		pause_all(r, PAUSE_DISK);
 	/* When idle once a second will do for a sign of life. */
 	if (writer_has_open(r->writer) || clock_mono_us() - r->submitted_us >= SECOND_US)
 		submit(r);

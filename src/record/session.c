@@ -57,6 +57,8 @@ struct session {
 	int64_t live_at_us;       /* the same as a time stamp */
 	int64_t last_received_us; /* when the last bytes came, as a time stamp */
 	int64_t noted_us;         /* what of it the recording knows */
+	struct pause pause;
+	enum pause_reason behind; /* what kept it from having read everything when it ended */
 	unsigned told_errors;
 	unsigned messages;
 	bool has_asked; /* to join the namespace */
@@ -137,6 +139,13 @@ static void end_coverage(struct session *s)
 	}
 }
 
+/* Until when nothing that was sent can have been missed. */
+static int64_t sure_us(const struct session *s)
+{
+	return pause_is_behind(&s->pause, clock_mono_us()) ? s->pause.since_us
+							   : s->last_received_us;
+}
+
 /* The end: noted in the recording, then told to the owner. */
 static void engine_ended(void *arg, enum session_end why, const char *detail)
 {
@@ -146,6 +155,11 @@ static void engine_ended(void *arg, enum session_end why, const char *detail)
 
 	move(s, CLOSED);
 	disarm(s);
+	if (pause_is_behind(&s->pause, clock_mono_us())) {
+		s->behind = s->pause.reason;
+		s->last_received_us = s->pause.since_us;
+		s->pause = (struct pause){ 0 };
+	}
 	session_note_alive(s);
 	if (s->live_us != 0)
 		end_coverage(s);
@@ -196,6 +210,15 @@ static void join(struct session *s)
 		give_up_overloaded(s);
 }
 
+/* The answer counts from when it can be read. */
+static void await_join(struct session *s)
+{
+	if (s->pause.began_us == 0)
+		timer_start(s->phase, JOIN_TIMEOUT_US);
+	else
+		timer_stop(s->phase);
+}
+
 static void engine_opened(void *arg)
 {
 	struct session *s = arg;
@@ -203,7 +226,7 @@ static void engine_opened(void *arg)
 	if (s->state != CONNECTING)
 		return;
 	move(s, JOINING);
-	timer_start(s->phase, JOIN_TIMEOUT_US);
+	await_join(s);
 	if (!engine_generation(s->engine)->joins_unasked)
 		join(s);
 }
@@ -670,21 +693,36 @@ void session_doubt(struct session *s, struct endpoint *endpoint)
 	subscriptions_again(s->subscriptions, endpoint);
 }
 
-void session_pause(struct session *s, bool pause)
+const char *session_cause(const struct session *s, enum session_end why)
 {
-	if (s->engine != NULL)
-		engine_pause(s->engine, pause);
+	return session_end_cause(why, s->behind);
+}
+
+void session_pause(struct session *s, enum pause_reason reason)
+{
+	bool pause = reason != PAUSE_NONE;
+
+	if (s->engine == NULL)
+		return;
+	if (pause)
+		pause_begin(&s->pause, reason, s->last_received_us, clock_mono_us());
+	else
+		pause_end(&s->pause, clock_mono_us());
+	if (s->state == JOINING)
+		await_join(s);
+	subscriptions_pause(s->subscriptions, pause);
+	engine_pause(s->engine, pause);
 }
 
 void session_note_alive(struct session *s)
 {
 	struct batch *batch = writer_batch(s->context.writer);
+	int64_t sure = sure_us(s); /* a crash ends coverage there */
 
 	if (batch == NULL)
 		return;
-	if (s->last_received_us != s->noted_us &&
-		batch_add_alive(batch, s->connection_id, s->last_received_us))
-		s->noted_us = s->last_received_us;
+	if (sure != s->noted_us && batch_add_alive(batch, s->connection_id, sure))
+		s->noted_us = sure;
 	if (s->recovery.is_offset_new && !secret_quotes(buf_slice(&s->recovery.offset)) &&
 		batch_add_offset(batch, s->connection_id, buf_slice(&s->recovery.offset)))
 		s->recovery.is_offset_new = false;

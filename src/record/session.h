@@ -25,6 +25,7 @@
 #include "record/endpoints.h"
 #include "record/ingest.h"
 #include "record/journal.h"
+#include "record/pause.h"
 #include "record/recovery.h"
 #include "record/session_end.h"
 
@@ -95,8 +96,12 @@ bool session_was_resumed(const struct session *s);
 /* What it takes to go on with this session; false if the server cannot. Borrowed until session_free. */
 bool session_resume_state(const struct session *s, struct session_resume *out);
 
-/* Time stamp of the last byte received; 0: none. */
+/* Time stamp of the last byte received; 0: none. Once it has ended: until when nothing was missed, which is less
+ * if reading had stopped and not caught up (record/pause). */
 int64_t session_last_received_us(const struct session *s);
+
+/* The cause of what is missed after it; once it has ended, with the reason that `ended` gave. */
+const char *session_cause(const struct session *s, enum session_end why);
 
 /* Asks again for an endpoint that is confirmed on it. */
 void session_ask_again(struct session *s, struct endpoint *endpoint);
@@ -108,8 +113,8 @@ void session_update(struct session *s);
  * again. */
 void session_doubt(struct session *s, struct endpoint *endpoint);
 
-/* Stops or goes on reading; silence does not count meanwhile. */
-void session_pause(struct session *s, bool pause);
+/* Stops reading, or says more of the reason; PAUSE_NONE: goes on. Silence does not count meanwhile. */
+void session_pause(struct session *s, enum pause_reason reason);
 
 /* Notes in the open batch when bytes last came, and the offset to resume from, if they have changed. */
 void session_note_alive(struct session *s);

@@ -43,10 +43,17 @@ enum session_reaction session_end_reaction(enum session_end end)
 	return ends[end].reaction;
 }
 
-const char *session_end_cause(enum session_end end)
+static bool is_drop(enum session_end end)
+{
+	return end == SESSION_NETWORK || end == SESSION_HEARTBEAT || end == SESSION_DISCONNECTED ||
+		end == SESSION_ENGINE_CLOSED || end == SESSION_SERVER_CLOSED ||
+		end == SESSION_UNKNOWN_SID;
+}
+
+const char *session_end_cause(enum session_end end, enum pause_reason behind)
 {
 	assert(end < SESSION_ENDS);
-	return ends[end].cause;
+	return behind != PAUSE_NONE && is_drop(end) ? pause_cause(behind) : ends[end].cause;
 }
 
 enum session_end session_end_of_error(enum err_code code)

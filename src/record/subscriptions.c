@@ -42,7 +42,8 @@ struct subscriptions {
 	size_t told_refusals;
 	bool has_begun;
 	bool is_leaving;
-	bool is_over; /* the connection is of no use, or everything is left */
+	bool is_paused; /* answers are not read */
+	bool is_over;   /* the connection is of no use, or everything is left */
 };
 
 static void tick(void *arg);
@@ -258,7 +259,7 @@ static void pump(struct subscriptions *s)
 {
 	const struct endpoints *set = s->scope.endpoints;
 
-	if (!s->has_begun || s->is_over)
+	if (!s->has_begun || s->is_over || (s->is_paused && !s->is_leaving))
 		return;
 	if (s->changes != set->changes) {
 		s->changes = set->changes;
@@ -315,6 +316,8 @@ static void tick(void *arg)
 	if (s->is_over)
 		return;
 	timer_start(s->timer, TICK_US);
+	if (s->is_paused && !s->is_leaving)
+		return;
 	expire(s, now);
 	if (s->refused != 0 && !s->is_leaving)
 		retry(s, now);
@@ -453,6 +456,15 @@ void subscriptions_update(struct subscriptions *s)
 			sub->is_again = true; /* it has come back */
 	}
 	timer_start(s->timer, 0);
+}
+
+void subscriptions_pause(struct subscriptions *s, bool pause)
+{
+	if (s->is_paused && !pause)
+		for (size_t i = 0; i < s->in_flight_count; i++)
+			s->in_flight[i].deadline_us = clock_mono_us() +
+				SUBSCRIPTIONS_ACK_TIMEOUT_US;
+	s->is_paused = pause;
 }
 
 void subscriptions_leave(struct subscriptions *s)

@@ -76,6 +76,9 @@ void subscriptions_again(struct subscriptions *s, struct endpoint *endpoint);
 /* The set of endpoints has changed: asks for what is new, leaves what was removed. */
 void subscriptions_update(struct subscriptions *s);
 
+/* Answers are not read for a while, or are again: no time runs out meanwhile, and nothing is asked for. */
+void subscriptions_pause(struct subscriptions *s, bool pause);
+
 /* Unsubscribes whatever is confirmed; no subscribe is sent any more. */
 void subscriptions_leave(struct subscriptions *s);
 

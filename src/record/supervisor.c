@@ -27,7 +27,7 @@ struct supervisor {
 	uint64_t past_events; /* of feeds that are gone */
 	uint64_t past_bytes;
 	uint64_t past_rejected;
-	bool is_paused;
+	enum pause_reason pause;
 	bool is_stopping;
 };
 
@@ -275,7 +275,7 @@ static bool reload_feed(
 	m->is_kept = true;
 	if (old != NULL)
 		old->is_kept = true;
-	feed_pause(m->feed, s->is_paused);
+	feed_pause(m->feed, s->pause);
 	feed_note_wanted(m->feed);
 	if (old != NULL)
 		succeed(m, old);
@@ -324,11 +324,11 @@ void supervisor_stop(struct supervisor *s)
 	timer_start(s->reaper, 0);
 }
 
-void supervisor_pause(struct supervisor *s, bool pause)
+void supervisor_pause(struct supervisor *s, enum pause_reason reason)
 {
-	s->is_paused = pause;
+	s->pause = reason;
 	for (struct member *m = s->members; m != NULL; m = m->next)
-		feed_pause(m->feed, pause);
+		feed_pause(m->feed, reason);
 }
 
 void supervisor_note_alive(struct supervisor *s)

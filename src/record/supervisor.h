@@ -42,7 +42,8 @@ void supervisor_handover(struct supervisor *s);
 /* Ends everything in an orderly way. */
 void supervisor_stop(struct supervisor *s);
 
-void supervisor_pause(struct supervisor *s, bool pause);
+/* Stops reading, or says more of the reason; PAUSE_NONE: goes on. */
+void supervisor_pause(struct supervisor *s, enum pause_reason reason);
 void supervisor_note_alive(struct supervisor *s);
 
 struct supervisor_stats {

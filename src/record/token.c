@@ -13,7 +13,7 @@ struct token {
 	struct loop *loop;
 	struct transfers *transfers;
 	const struct config_feed *feed;
-	void (*ready)(void *arg);
+	const struct token_events *events;
 	void *arg;
 	struct timer *next; /* the next fetch: a refresh, or another try */
 	struct http_call *call;
@@ -32,7 +32,7 @@ struct token {
 static void fetch(void *arg);
 
 struct token *token_new(struct loop *l, struct transfers *ts, const struct config_feed *feed,
-	struct cookies *cookies, void (*ready)(void *arg), void *arg)
+	struct cookies *cookies, const struct token_events *events, void *arg)
 {
 	struct token *t = calloc(1, sizeof(*t));
 
@@ -42,7 +42,7 @@ struct token *token_new(struct loop *l, struct transfers *ts, const struct confi
 		.transfers = ts,
 		.feed = feed,
 		.cookies = cookies,
-		.ready = ready,
+		.events = events,
 		.arg = arg };
 	t->next = timer_new(l, fetch, t);
 	if (t->next == NULL) {
@@ -91,7 +91,7 @@ static void fetch_in(struct token *t, int64_t delay_us)
 	timer_start(t->next, delay_us);
 }
 
-static void fail(struct token *t, const struct err *e)
+static void fail(struct token *t, const struct err *e, bool is_answered)
 {
 	int64_t delay = backoff_after_failure(&t->backoff, BACKOFF_MAX_US, backoff_random());
 
@@ -102,6 +102,7 @@ static void fail(struct token *t, const struct err *e)
 			token_current(t) != NULL ? "the old token serves" : "there is none"));
 	t->is_backing_off = true;
 	fetch_in(t, delay);
+	t->events->failed(t->arg, is_answered);
 }
 
 static bool usable(const char *text, size_t len, struct err *e)
@@ -169,7 +170,7 @@ static void take(struct token *t, struct secret *secret)
 		(void)err_set(&e, ERR_DENIED,
 			"its token lives for %lld s and was over when it came; are both clocks right?",
 			(long long)(life / 1000000));
-		fail(t, &e);
+		fail(t, &e, true);
 		return;
 	}
 	replace(t, secret);
@@ -181,7 +182,7 @@ static void take(struct token *t, struct secret *secret)
 		log_int("bytes", (int64_t)secret_reveal(secret).len),
 		log_int("lifetime_s", life / 1000000),
 		log_real("took_s", (double)(clock_mono_us() - t->requested_us) / 1e6));
-	t->ready(t->arg);
+	t->events->ready(t->arg);
 }
 
 static bool status_error(int status, struct err *e)
@@ -206,6 +207,7 @@ static void answered(void *arg, const struct http_answer *answer)
 	struct token *t = arg;
 	struct secret *secret = NULL;
 	struct err e = answer->e;
+	bool is_answered = answer->status != 0;
 
 	if (answer->status >= 200 && answer->status < 300)
 		secret = token_parse(answer->body, t->feed->token.member, &e);
@@ -216,7 +218,7 @@ static void answered(void *arg, const struct http_answer *answer)
 	if (secret != NULL)
 		take(t, secret);
 	else
-		fail(t, &e);
+		fail(t, &e, is_answered);
 }
 
 static void fetch(void *arg)
@@ -246,9 +248,9 @@ static void fetch(void *arg)
 
 		log_line(LOG_DEBUG, "fetching a token", log_text("feed", t->feed->name));
 		if (!http_send(&t->call, t->loop, t->transfers, &request, answered, t, &e))
-			fail(t, &e);
+			fail(t, &e, false);
 	} else {
-		fail(t, &e);
+		fail(t, &e, true);
 	}
 }
 

@@ -25,10 +25,16 @@
 
 struct token;
 
-/* `ready` is called from the loop each time a fetch has succeeded. The feed's configuration and cookies must
- * outlive it. NULL when out of memory. */
+/* Both come from the loop, each time that a fetch has ended. */
+struct token_events {
+	void (*ready)(void *arg);
+	/* `is_answered`: there was an answer, or there is no key to ask with; else the server was not reached. */
+	void (*failed)(void *arg, bool is_answered);
+};
+
+/* The feed's configuration and cookies must outlive it. NULL when out of memory. */
 struct token *token_new(struct loop *l, struct transfers *ts, const struct config_feed *feed,
-	struct cookies *cookies, void (*ready)(void *arg), void *arg) MUST_CHECK;
+	struct cookies *cookies, const struct token_events *events, void *arg) MUST_CHECK;
 
 /* Accepts NULL. */
 void token_free(struct token *t);

@@ -19,9 +19,10 @@ export function tickers(count, path = 'p', from = 0) {
 
 // Publishes numbers from 1 on, in turn over `streams` ({ path, params }), and remembers when each was sent.
 export class Load {
-	// `twins`: each number that this divides is published twice in one breath, and must be stored twice.
-	constructor(publish, streams, { name = 'load', rate = 1000, twins = 0 } = {}) {
-		Object.assign(this, { publish, streams, name, rate, twins });
+	// `twins`: each number that this divides is published twice in one breath, and must be stored twice. `pad`: so
+	// many bytes more in each event.
+	constructor(publish, streams, { name = 'load', rate = 1000, twins = 0, pad = 0 } = {}) {
+		Object.assign(this, { publish, streams, name, rate, twins, pad: 'x'.repeat(pad) });
 		this.sent = [NaN]; // by number: milliseconds since 1970
 		this.timer = null;
 	}
@@ -49,7 +50,7 @@ export class Load {
 		const number = this.sent.push(at) - 1;
 		const { path, params = {} } = this.streamOf(number);
 		const event = {
-			path, params, timestamp: new Date(at).toISOString(), results: [{ load: this.name, n: number, sent: at }],
+			path, params, timestamp: new Date(at).toISOString(), results: [{ load: this.name, n: number, sent: at, pad: this.pad }],
 		};
 
 		for (let copy = 0; copy < this.copiesOf(number); copy++)

@@ -282,6 +282,16 @@ export function e2e(name, body, options = {}) {
 	});
 }
 
+// Options for a daemon in which a library of tests/peers stands before libc; `env` tells it what to do.
+export function preloaded(scene, name, env) {
+	const source = fileURLToPath(new URL(`../peers/${name}`, import.meta.url));
+	const library = scene.file(`${name}.so`);
+
+	execFileSync(process.env.CC ?? 'cc', ['-std=c11', '-D_GNU_SOURCE', '-shared', '-fPIC', '-o', library, source, '-ldl']);
+	return { env: { ...process.env, ...env, LD_PRELOAD: library,
+		ASAN_OPTIONS: `${process.env.ASAN_OPTIONS ?? ''}:verify_asan_link_order=0` } };
+}
+
 export function openssl(dir, ...args) {
 	execFileSync('openssl', args, { cwd: dir, stdio: ['ignore', 'ignore', 'pipe'] });
 }

@@ -1,12 +1,10 @@
 // The way to the server: certificates, good and bad, names, addresses, proxies. What is refused has its
 // reason in the log and in the recording, sends no secret, and is over as soon as the other side is cured.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import tls from 'node:tls';
-import { fileURLToPath } from 'node:url';
 import { TcpProxy } from '../peers/tcp-proxy.mjs';
-import { e2e, EXIT_MS, freePort, makeCertificate, makeCertificates, openssl, runToEnd, SLACK, waitFor } from './support.mjs';
+import { e2e, EXIT_MS, freePort, makeCertificate, makeCertificates, openssl, preloaded, runToEnd, SLACK, waitFor } from './support.mjs';
 
 const RETRY_MS = SLACK * 10_000; // a few failed tries double the pause
 
@@ -166,12 +164,7 @@ e2e('a certificate for IPv4 does not do for an IPv6 address', async (scene) => {
 
 // The environment of a daemon for which names are what `hosts` says; see resolver.c.
 function withHosts(scene, hosts) {
-	const source = fileURLToPath(new URL('../peers/resolver.c', import.meta.url));
-	const library = scene.file('resolver.so');
-
-	execFileSync(process.env.CC ?? 'cc', ['-std=c11', '-D_GNU_SOURCE', '-shared', '-fPIC', '-o', library, source, '-ldl']);
-	return { env: { ...process.env, LD_PRELOAD: library, TAPEDECK_HOSTS: hosts,
-		ASAN_OPTIONS: `${process.env.ASAN_OPTIONS ?? ''}:verify_asan_link_order=0` } };
+	return preloaded(scene, 'resolver.c', { TAPEDECK_HOSTS: hosts });
 }
 
 e2e('a name that does not exist is told', async (scene) => {
