@@ -31,6 +31,8 @@ struct feed {
 	int64_t silence_handover_us; /* monotonic; the last one; 0: none */
 	bool is_paused;
 	bool is_stopping;
+	enum feed_stop stop;
+	int64_t stop_us; /* time stamp */
 	bool has_settled;
 };
 
@@ -104,9 +106,23 @@ static void link_settled(void *arg)
 	f->events->settled(f->arg, f);
 }
 
+/* What ends the outages of a feed that stops; one that is replaced has no say any more. */
+static void note_stop(struct feed *f)
+{
+	if (f->stop != FEED_REPLACED)
+		journal_feed_outage(
+			&f->journal, f->stop_us, f->stop == FEED_STOPPED ? "stopped" : NULL, NULL);
+}
+
 static void link_lost(void *arg, const char *cause, int64_t at_us)
 {
-	begin_outage(arg, at_us, cause);
+	struct feed *f = arg;
+
+	if (f->is_stopping && f->stop == FEED_REPLACED)
+		return;
+	begin_outage(f, at_us, cause);
+	if (f->is_stopping)
+		note_stop(f);
 }
 
 static void link_failed(void *arg, const char *cause)
@@ -412,21 +428,21 @@ void feed_start(struct feed *f)
 }
 
 /* The outages that end with the daemon, or with the configuration of the feed. */
-static void end_outages(struct feed *f, enum feed_stop why)
+static void end_outages(struct feed *f)
 {
-	int64_t now = clock_now(f->context.clock);
-
 	for (size_t i = 0; i < f->endpoints.count; i++)
-		journal_outage_end(&f->journal, f->endpoints.all[i], now);
-	journal_feed_outage(&f->journal, now, why == FEED_STOPPED ? "stopped" : NULL, NULL);
+		journal_outage_end(&f->journal, f->endpoints.all[i], f->stop_us);
+	note_stop(f);
 }
 
 void feed_stop(struct feed *f, enum feed_stop why)
 {
 	f->is_stopping = true;
+	f->stop = why;
+	f->stop_us = clock_now(f->context.clock);
 	timer_stop(f->watch);
 	if (why != FEED_REPLACED)
-		end_outages(f, why);
+		end_outages(f);
 	for (unsigned i = 0; i < f->links; i++)
 		link_stop(f->link[i], why == FEED_REPLACED);
 }

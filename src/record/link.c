@@ -201,6 +201,7 @@ static void session_settled(void *arg)
 struct ending {
 	enum session_end why;
 	const char *cause;
+	bool was_behind;
 	int64_t lived_us;
 	int64_t last_received_us;
 };
@@ -254,11 +255,20 @@ static void check_stopped(struct link *l)
 		timer_start(l->next, 0);
 }
 
+/* What had not been read when it stopped was missed before that. */
+static void stopping_ended(struct link *l, const struct seat *seat, const struct ending *ending)
+{
+	if (seat == current_seat(l) && ending->was_behind && ending->lived_us != 0)
+		l->events->lost(l->arg, ending->cause, ending->last_received_us);
+	check_stopped(l);
+}
+
 static void session_ended(void *arg, enum session_end why, int64_t lived_us)
 {
 	struct seat *seat = arg;
 	struct link *l = seat->link;
-	const struct ending ending = { why, session_cause(seat->session, why), lived_us,
+	const struct ending ending = { why, session_cause(seat->session, why),
+		session_was_behind(seat->session), lived_us,
 		session_last_received_us(seat->session) };
 
 	if (seat == current_seat(l)) {
@@ -270,7 +280,7 @@ static void session_ended(void *arg, enum session_end why, int64_t lived_us)
 	if (session_end_reaction(why) == REACTION_RELEARN)
 		l->shared.memory->generation = NULL;
 	if (l->is_stopping)
-		check_stopped(l);
+		stopping_ended(l, seat, &ending);
 	else if (seat != current_seat(l))
 		other_ended(l, why);
 	else if (l->phase == SUCCEEDING)

@@ -548,6 +548,9 @@ static void subscriptions_leaving(void *arg, struct endpoint *endpoint)
 {
 	struct session *s = arg;
 
+	/* The answers come behind all that is unread: until then nobody knows how far it was covered. */
+	if (s->state == LEAVING && !s->is_retiring && pause_is_behind(&s->pause, clock_mono_us()))
+		return;
 	journal_uncover(s->shared.journal, endpoint, s->side, clock_now(s->context.clock));
 }
 
@@ -583,6 +586,8 @@ static void subscriptions_left(void *arg)
 
 	if (s->state != LEAVING)
 		return;
+	if (s->feed->dialect.unsubscribe.ack)
+		s->pause = (struct pause){ 0 }; /* caught up */
 	if (s->is_retiring && !s->feed->dialect.unsubscribe.ack && s->feed->dialect.subscribe.ack)
 		timer_start(s->phase, s->feed->handover_overlap_us);
 	else
@@ -696,6 +701,11 @@ void session_doubt(struct session *s, struct endpoint *endpoint)
 const char *session_cause(const struct session *s, enum session_end why)
 {
 	return session_end_cause(why, s->behind);
+}
+
+bool session_was_behind(const struct session *s)
+{
+	return s->behind != PAUSE_NONE;
 }
 
 void session_pause(struct session *s, enum pause_reason reason)

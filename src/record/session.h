@@ -103,6 +103,9 @@ int64_t session_last_received_us(const struct session *s);
 /* The cause of what is missed after it; once it has ended, with the reason that `ended` gave. */
 const char *session_cause(const struct session *s, enum session_end why);
 
+/* It has ended before it had caught up with reading. */
+bool session_was_behind(const struct session *s);
+
 /* Asks again for an endpoint that is confirmed on it. */
 void session_ask_again(struct session *s, struct endpoint *endpoint);
 

@@ -43,17 +43,18 @@ enum session_reaction session_end_reaction(enum session_end end)
 	return ends[end].reaction;
 }
 
-static bool is_drop(enum session_end end)
+/* What was not read yet is lost with these. */
+static bool is_loss(enum session_end end)
 {
 	return end == SESSION_NETWORK || end == SESSION_HEARTBEAT || end == SESSION_DISCONNECTED ||
 		end == SESSION_ENGINE_CLOSED || end == SESSION_SERVER_CLOSED ||
-		end == SESSION_UNKNOWN_SID;
+		end == SESSION_UNKNOWN_SID || end == SESSION_STOPPED;
 }
 
 const char *session_end_cause(enum session_end end, enum pause_reason behind)
 {
 	assert(end < SESSION_ENDS);
-	return behind != PAUSE_NONE && is_drop(end) ? pause_cause(behind) : ends[end].cause;
+	return behind != PAUSE_NONE && is_loss(end) ? pause_cause(behind) : ends[end].cause;
 }
 
 enum session_end session_end_of_error(enum err_code code)

@@ -51,8 +51,8 @@ enum session_reaction {
 const char *session_end_name(enum session_end end);
 enum session_reaction session_end_reaction(enum session_end end);
 
-/* The cause of the gap that it leaves: `outage.cause`. A server that drops us while we are `behind` with reading
- * does so because of that: the pause is the cause. */
+/* The cause of the gap that it leaves: `outage.cause`. If we were `behind` with reading
+ * when a server dropped us, or when we stopped, the pause is the cause. */
 const char *session_end_cause(enum session_end end, enum pause_reason behind);
 
 /* What the end of a WebSocket means. With a token, HTTP 401 and 403 are about the token. */

@@ -410,6 +410,39 @@ e2e('overload: a disk that is slow, until the server has dropped us', async (sce
 	tellErrors(t);
 });
 
+// What waits unread behind a slow disk is lost when the daemon ends, and was sent long before that.
+for (const [signal, cause] of [['SIGKILL', 'crash'], ['SIGTERM', 'overload']]) {
+	e2e(`${signal} while reading is behind: the gap begins where reading first stopped`, async (scene, t) => {
+		const slow = scene.file('slow');
+		const options = preloaded(scene, 'slow_disk.c', { TAPEDECK_SLOW_DISK: slow });
+		const world = await start(scene, {}, { ...BUSY, pad: 5000, daemonOptions: options });
+		const { load, daemon } = world;
+
+		scene.write('slow', '800');
+		await daemon.says(READING_STOPS);
+		const paused = momentOf(daemon, READING_STOPS);
+		await sleep(3 * DOWN_MS);
+		daemon.signal(signal);
+		const ended = Date.now();
+		load.stop();
+		if (signal === 'SIGTERM')
+			await daemon.says(/disconnected /);
+		rmSync(slow);
+		assert.equal((await daemon.exit()).code, signal === 'SIGTERM' ? 0 : null);
+		if (signal === 'SIGTERM') {
+			await checkGaps(scene, STREAMS, [{ cause, started: paused, ended }]);
+		} else {
+			world.daemon = scene.daemon();
+			await world.daemon.says(/subscribed/);
+			const back = await subscribed(world);
+			await world.daemon.stop();
+			await checkGaps(scene, STREAMS, [{ cause, started: paused, ended: back }]);
+		}
+		assert.ok(await checkNumbers(scene, load) > 0);
+		tellErrors(t);
+	});
+}
+
 e2e('a slow disk alone is no gap, nor is a full one for a moment', async (scene) => {
 	const slow = scene.file('slow');
 	const world = await start(scene, {}, { ...BUSY, rate: 2000, daemonOptions: preloaded(scene, 'slow_disk.c', { TAPEDECK_SLOW_DISK: slow }) });

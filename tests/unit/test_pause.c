@@ -134,7 +134,8 @@ static void who_is_dropped_while_behind_was_dropped_for_that(void **state)
 		{ SESSION_REFUSED, "refused", false },
 		{ SESSION_PROTOCOL, "network", false },
 		{ SESSION_OVERLOAD, "overload", false },
-		{ SESSION_STOPPED, "stopped", false },
+		{ SESSION_STOPPED, "stopped", true },
+		{ SESSION_HANDOVER, "stopped", false },
 	};
 
 	(void)state;
