@@ -66,25 +66,6 @@ bool log_enabled(enum log_level level)
 	return level <= log_state.level;
 }
 
-/* The length of a UTF-8 character at the front of `text` that may be shown as it is: no control character of
- * C1, nothing that changes the direction of the text around it. 0: show its first byte escaped. */
-static size_t showable(struct slice text)
-{
-	const unsigned char *p = (const unsigned char *)text.ptr;
-	size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-
-	if (text.len < len || !utf8_valid((struct slice){ text.ptr, len }))
-		return 0;
-	if (p[0] == 0xc2 && p[1] < 0xa0)
-		return 0;
-	if (p[0] == 0xe2 && p[1] == 0x80 &&
-		(p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xa8 && p[2] <= 0xae)))
-		return 0;
-	if (p[0] == 0xe2 && p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9)
-		return 0;
-	return len;
-}
-
 /* Appends `text` so that it can neither end its quotes nor the line, nor move a terminal's cursor, and is
  * valid UTF-8 whatever it was. */
 static bool append_escaped(struct buf *line, struct slice text, bool json)
@@ -94,7 +75,7 @@ static bool append_escaped(struct buf *line, struct slice text, bool json)
 	for (size_t i = 0; i < text.len && ok; i++) {
 		unsigned char c = (unsigned char)text.ptr[i];
 		struct slice rest = { text.ptr + i, text.len - i };
-		size_t len = c >= 0x80 ? showable(rest) : 0;
+		size_t len = c >= 0x80 ? utf8_showable(rest) : 0;
 
 		if (len != 0) {
 			ok = buf_append(line, rest.ptr, len);

@@ -67,6 +67,24 @@ bool utf8_valid(struct slice text)
 	return true;
 }
 
+size_t utf8_showable(struct slice text)
+{
+	const unsigned char *p = (const unsigned char *)text.ptr;
+	size_t size;
+
+	if (p[0] < 0x80)
+		return p[0] >= 0x20 && p[0] != 0x7f;
+	size = char_size(p, p + text.len);
+	if (size == 2 && p[0] == 0xc2 && p[1] < 0xa0) /* C1 */
+		return 0;
+	if (size == 3 && p[0] == 0xe2 && p[1] == 0x80 && /* U+200E, U+200F, U+2028 to U+202E */
+		(p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xa8 && p[2] <= 0xae)))
+		return 0;
+	if (size == 3 && p[0] == 0xe2 && p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9)
+		return 0; /* U+2066 to U+2069 */
+	return size;
+}
+
 size_t utf8_encode(uint32_t code_point, char out[UTF8_CHAR_MAX])
 {
 	assert(code_point <= 0x10ffff);

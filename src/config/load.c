@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/json.h"
 #include "base/utf8.h"
-#include "config/arena.h"
 #include "config/file.h"
 #include "config/reader.h"
 

@@ -8,11 +8,11 @@
 #ifndef TAPEDECK_CONFIG_READER_H
 #define TAPEDECK_CONFIG_READER_H
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/compiler.h"
 #include "base/err.h"
 #include "base/slice.h"
-#include "config/arena.h"
 #include "config/config.h"
 #include "config/options.h"
 

@@ -109,6 +109,36 @@ static void writes_every_code_point(void **state)
 	assert_memory_equal(bytes, "\xf0\x9f\x9a\x80", 4);
 }
 
+static void shows_no_character_that_moves_what_is_around_it(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t size;
+	} texts[] = {
+		{ "a", 1 },
+		{ " ", 1 },
+		{ "\x1b[2J", 0 },
+		{ "\n", 0 },
+		{ "\x7f", 0 },
+		{ "\xc2\x9b"
+		  "2J",
+			0 }, /* CSI in C1 */
+		{ "\xc2\xa0x", 2 },
+		{ "\xe2\x80\xae", 0 }, /* right to left from here */
+		{ "\xe2\x80\xa8", 0 }, /* a line separator */
+		{ "\xe2\x81\xa7", 0 },
+		{ "\xe2\x82\xac", 3 },
+		{ "\xf0\x9f\x9a\x80", 4 },
+		{ "\xe2\x82", 0 }, /* cut */
+		{ "\xff", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		if (utf8_showable(slice_of(texts[i].text)) != texts[i].size)
+			fail_msg("case %zu", i);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -116,6 +146,7 @@ int main(void)
 		cmocka_unit_test(finds_every_case_at_every_alignment),
 		cmocka_unit_test(refuses_a_cut_inside_a_character),
 		cmocka_unit_test(writes_every_code_point),
+		cmocka_unit_test(shows_no_character_that_moves_what_is_around_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,12 +1,12 @@
 /*
  * arena: memory that is given back all at once.
  *
- * A configuration is built up in many small pieces and freed as a whole, also when it turns out to be
- * wrong half way; with one owner for all pieces no path can forget one. Pieces are zeroed. They may hold
- * header values and a proxy's password, so everything is wiped before it is freed.
+ * A configuration, or what was read of a recording, is built up in many small pieces and freed as a whole,
+ * also when it turns out to be wrong half way; with one owner for all pieces no path can forget one. Pieces
+ * are zeroed. They may hold header values and a proxy's password, so everything is wiped before it is freed.
  */
-#ifndef TAPEDECK_CONFIG_ARENA_H
-#define TAPEDECK_CONFIG_ARENA_H
+#ifndef TAPEDECK_BASE_ARENA_H
+#define TAPEDECK_BASE_ARENA_H
 
 #include "base/compiler.h"
 #include "base/slice.h"
