@@ -63,9 +63,9 @@ export async function sql(database, query) {
 	return stdout.trim() === '' ? [] : JSON.parse(stdout);
 }
 
-// Runs the daemon to its end: for --version, refused configurations and the like.
-export async function runToEnd(args, options = {}) {
-	const child = spawn(path.join(bin, 'tapedeckd'), args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+// Runs the daemon, or another of our programs, to its end: for --version, refused configurations and the like.
+export async function runToEnd(args, { program = 'tapedeckd', ...options } = {}) {
+	const child = spawn(path.join(bin, program), args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
 	const output = { stdout: '', stderr: '' };
 	const timer = setTimeout(() => child.kill('SIGKILL'), EXIT_MS);
 
@@ -78,6 +78,8 @@ export async function runToEnd(args, options = {}) {
 	clearTimeout(timer);
 	return { code, signal, ...output };
 }
+
+export const replay = (...args) => runToEnd(args, { program: 'tapedeck-replay' });
 
 // A running tapedeckd.
 class Daemon {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks that includes point only downwards: base < proto < net, store and config beside them, record
-# above those, status above record; and that each foreign library is included by the layer that owns it.
+# above those, status above record, tools/replay above all but record and status; and that each foreign library
+# is included by the layer that owns it.
 # usage: check_includes.sh SOURCE_DIR
 set -euo pipefail
 cd "$1"

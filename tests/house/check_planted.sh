@@ -34,6 +34,8 @@ for check in check_includes.sh check_format.sh; do
 done
 
 cp -r "$1/src" "$1/.clang-format" "$copy"
+mkdir "$copy/tools"
+cp -r "$1/tools/replay" "$copy/tools"
 for check in check_includes.sh check_format.sh; do
 	"$here/$check" "$copy" || fail "$check fails on the sources as they are"
 done
@@ -45,6 +47,9 @@ plant check_includes.sh src/store/planted.h '#include "proto/ws.h"\n'
 plant check_includes.sh src/config/planted.c '#include "store/writer.h"\n'
 plant check_includes.sh src/record/planted.c '#include "status/health.h"\n'
 plant check_includes.sh tools/replay/planted.c '#include "record/session.h"\n'
+plant check_includes.sh tools/replay/planted.h '#include "status/health.h"\n'
+plant check_includes.sh tools/replay/planted.c '#include <sqlite3.h>\n'
+plant check_includes.sh src/store/planted.c '#include "table.h"\n'
 plant check_includes.sh src/other/planted.c '#include "base/err.h"\n'
 plant check_includes.sh src/base/planted.c '#include "err.h"\n'
 plant check_includes.sh src/base/planted.c '#include <event2/event.h>\n'

@@ -1,0 +1,162 @@
+/*
+ * info: what is in recordings.
+ */
+#include "command.h"
+
+#include "info_print.h"
+#include "store/summary.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+struct info {
+	bool is_json;
+	char *const *paths;
+	size_t n_paths;
+	struct summary **shown; /* those that could be read, in order */
+	size_t n_shown;
+	bool has_total;
+	int code;
+};
+
+/* True to go on; false when the command is to end with `code`. */
+static bool parse(struct info *info, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	int option;
+
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == 'j') {
+			info->is_json = true;
+			continue;
+		}
+		info->code = option == 'h' ? command_help() : command_refused_option(argv);
+		return false;
+	}
+	info->paths = argv + optind;
+	info->n_paths = (size_t)(argc - optind);
+	if (info->n_paths == 0)
+		info->code = command_misused("'info' needs at least one recording");
+	return info->n_paths != 0;
+}
+
+/* The path that was named before `i` and leads to the same file, or NULL: with rotation `market.db` is a link to
+ * one of `market-*.db`, and what is named twice must not count twice. */
+static const char *named_before(const struct info *info, size_t i)
+{
+	struct stat st;
+	struct stat other;
+
+	if (stat(info->paths[i], &st) != 0)
+		return NULL;
+	for (size_t k = 0; k < i; k++)
+		if (stat(info->paths[k], &other) == 0 && st.st_dev == other.st_dev &&
+			st.st_ino == other.st_ino)
+			return info->paths[k];
+	return NULL;
+}
+
+static bool no_memory(struct err *e)
+{
+	return err_set(e, ERR_NOMEM, "cannot print: out of memory");
+}
+
+/* False if there is no use in going on. */
+static bool show(struct info *info, const char *path, const struct summary *s, struct err *e)
+{
+	bool ok;
+
+	errno = 0;
+	if (info->is_json) {
+		ok = info_json_recording(stdout, path, s, info->n_shown);
+	} else {
+		if (info->n_shown != 0)
+			(void)fputc('\n', stdout);
+		ok = info_text(stdout, path, s, 1);
+	}
+	return ok ? command_flush(e) : no_memory(e);
+}
+
+static bool show_all(struct info *info, struct err *e)
+{
+	for (size_t i = 0; i < info->n_paths; i++) {
+		const char *path = info->paths[i];
+		const char *before = named_before(info, i);
+		struct summary *s;
+
+		if (before != NULL) {
+			(void)fprintf(stderr,
+				"tapedeck-replay: '%s' is the file that was named as '%s', too; "
+				"it is shown once\n",
+				path, before);
+		} else if (!summary_read(&s, path, e)) {
+			info->code = command_failed(e);
+		} else {
+			bool ok = show(info, path, s, e);
+
+			info->shown[info->n_shown++] = s;
+			if (!ok)
+				return false;
+		}
+	}
+	return true;
+}
+
+static bool show_total(struct info *info, struct err *e)
+{
+	struct summary *total;
+	bool ok;
+
+	if (info->n_shown < 2)
+		return true;
+	if (!summary_total(&total, (const struct summary *const *)info->shown, info->n_shown, e))
+		return false;
+	info->has_total = true;
+	errno = 0;
+	if (info->is_json) {
+		ok = info_json_total(stdout, total);
+	} else {
+		(void)fputc('\n', stdout);
+		ok = info_text(stdout, NULL, total, info->n_shown);
+	}
+	summary_free(total);
+	return ok ? command_flush(e) : no_memory(e);
+}
+
+static bool run(struct info *info, struct err *e)
+{
+	info->shown = calloc(info->n_paths, sizeof(struct summary *));
+	if (info->shown == NULL)
+		return no_memory(e);
+	errno = 0;
+	if (info->is_json)
+		info_json_begin(stdout);
+	if (!show_all(info, e) || !show_total(info, e))
+		return false;
+	errno = 0;
+	if (info->is_json)
+		info_json_end(stdout, info->has_total);
+	return command_flush(e);
+}
+
+int info_run(int argc, char **argv)
+{
+	struct info info = { .code = EXIT_DONE };
+	struct err e;
+
+	if (!parse(&info, argc, argv))
+		return info.code;
+	if (!run(&info, &e) && e.text[0] != '\0')
+		info.code = command_failed(&e);
+	for (size_t i = 0; i < info.n_shown; i++)
+		summary_free(info.shown[i]);
+	free(info.shown);
+	return info.code;
+}

@@ -1,0 +1,106 @@
+/*
+ * tapedeck-replay: finds the command and runs it.
+ */
+#include "command.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char usage[] =
+	"usage: tapedeck-replay info [--json] RECORDING...\n"
+	"       tapedeck-replay --version\n"
+	"       tapedeck-replay --help\n"
+	"\n"
+	"Shows what is in recordings of tapedeckd, also while they are being written.\n"
+	"\n"
+	"  info        for each RECORDING its size, feeds and streams: counts, first and last, gaps;\n"
+	"              for several, then all of them together\n"
+	"    --json    one JSON object instead of tables\n"
+	"  --version   the program's version\n"
+	"  --help      this text\n"
+	"\n"
+	"Exit codes: 0 done, 1 failed while running, 2 wrong usage.\n";
+
+static const struct {
+	const char *name;
+	command_fn *run;
+} commands[] = {
+	{ "info", info_run },
+};
+
+int command_help(void)
+{
+	(void)fputs(usage, stdout);
+	return EXIT_DONE;
+}
+
+int command_misused(const char *format, ...)
+{
+	va_list args;
+
+	(void)fputs("tapedeck-replay: ", stderr);
+	va_start(args, format);
+	(void)vfprintf(stderr, format, args);
+	va_end(args);
+	(void)fputs("; see 'tapedeck-replay --help'\n", stderr);
+	return EXIT_USAGE;
+}
+
+int command_refused_option(char *const *argv)
+{
+	const char *word = argv[optind - 1];
+
+	/* Of short ones in one word the one that was refused. */
+	if (optopt != 0 && strncmp(word, "--", 2) != 0)
+		return command_misused("there is no option '-%c'", optopt);
+	return command_misused("there is no option '%s'", word);
+}
+
+int command_failed(const struct err *e)
+{
+	(void)fprintf(stderr, "tapedeck-replay: %s\n", e->text);
+	return EXIT_FAILED;
+}
+
+bool command_flush(struct err *e)
+{
+	bool ok = fflush(stdout) == 0;
+	int cause = errno;
+
+	if (ok && ferror(stdout) == 0)
+		return true;
+	*e = (struct err){ .code = ERR_SYSTEM };
+	if (cause != EPIPE)
+		(void)err_set(e, ERR_SYSTEM, "cannot write to standard output: %s",
+			cause != 0 ? strerror(cause) : "it was not possible before");
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	const char *word = argc > 1 ? argv[1] : NULL;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)setlocale(LC_CTYPE, "C.UTF-8"); /* how wide a character is */
+	if (word == NULL) {
+		(void)fputs(usage, stderr);
+		return EXIT_USAGE;
+	}
+	if (strcmp(word, "--help") == 0)
+		return command_help();
+	if (strcmp(word, "--version") == 0) {
+		(void)puts("tapedeck-replay " TAPEDECK_VERSION);
+		return EXIT_DONE;
+	}
+	if (word[0] == '-')
+		return command_misused("there is no option '%s'", word);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(word, commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	return command_misused("there is no command '%s'", word);
+}
