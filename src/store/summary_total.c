@@ -55,10 +55,12 @@ static int64_t later(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-/* The place of a feed in the total; a feed of the recording that was alive last counts as it is there. */
+/* The place of a feed in the total. It is described as in the recording that was alive last; a protocol that is not
+ * known there is taken from another. */
 static size_t add_feed(
 	struct summary *t, int64_t *alive_us, const struct summary_feed *feed, int64_t us)
 {
+	struct slice protocol;
 	size_t i = 0;
 
 	while (i < t->n_feeds && !slice_equal(t->feeds[i].name, feed->name))
@@ -66,14 +68,16 @@ static size_t add_feed(
 	if (i == t->n_feeds) {
 		t->feeds[t->n_feeds++] = *feed;
 		alive_us[i] = us;
-	} else if (us >= alive_us[i]) {
-		struct slice protocol = t->feeds[i].protocol;
-
+		return i;
+	}
+	protocol = us >= alive_us[i] ? feed->protocol : t->feeds[i].protocol;
+	if (protocol.ptr == NULL)
+		protocol = us >= alive_us[i] ? t->feeds[i].protocol : feed->protocol;
+	if (us >= alive_us[i]) {
 		t->feeds[i] = *feed;
-		if (feed->protocol.ptr == NULL)
-			t->feeds[i].protocol = protocol;
 		alive_us[i] = us;
 	}
+	t->feeds[i].protocol = protocol;
 	return i;
 }
 
