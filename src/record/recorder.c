@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "record/retained.h"
 #include "record/rows.h"
 #include "record/supervisor.h"
 #include "record/support.h"
@@ -217,7 +218,8 @@ void recorder_reload(struct recorder *r, struct config *config)
 		return;
 	config_restart_keys(r->config, config, tell_restart);
 	support_warn(config);
-	if (!supervisor_reload(r->feeds, config, &e) || !rows_configure(r->writer, config, &e)) {
+	if (!supervisor_reload(r->feeds, config, &e) || !rows_configure(r->writer, config, &e) ||
+		!retained_configure(r->writer, config, &e)) {
 		log_line(LOG_ERROR, "the configuration was not taken over", log_err(&e));
 		return;
 	}
@@ -267,7 +269,8 @@ static bool prepare(struct recorder *r, struct err *e)
 		r->second == NULL || r->progress == NULL || r->give_up == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	return supervisor_prepare(r->feeds, r->config, e) &&
-		rows_configure(r->writer, r->config, e);
+		rows_configure(r->writer, r->config, e) &&
+		retained_configure(r->writer, r->config, e);
 }
 
 bool recorder_new(struct recorder **out, struct loop *l, struct config *config, struct err *e)

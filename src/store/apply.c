@@ -70,6 +70,7 @@ struct applier {
 	struct row_tables *rows;
 	struct events *events;
 	struct intervals *intervals;
+	struct trim *trim;
 	struct sqlite3_stmt *statement[STATEMENTS];
 	struct tally *tally;
 	size_t tallies;
@@ -88,6 +89,7 @@ bool applier_open(struct applier **out, const struct db_options *options,
 		!row_tables_new(&a->rows, a->db, a->streams, e) ||
 		!events_new(&a->events, a->db, a->streams, duplicates, a->rows, e) ||
 		!intervals_new(&a->intervals, a->db, a->streams, e) ||
+		!trim_new(&a->trim, a->db, a->streams, a->intervals, e) ||
 		!db_prepare_all(a->db, a->statement, statement_sql, STATEMENTS, e)) {
 		applier_close(a);
 		return false;
@@ -101,6 +103,7 @@ void applier_close(struct applier *a)
 	if (a == NULL)
 		return;
 	db_finalize_all(a->statement, STATEMENTS);
+	trim_free(a->trim);
 	intervals_free(a->intervals);
 	events_free(a->events);
 	row_tables_free(a->rows);
@@ -298,31 +301,39 @@ enum apply_result applier_apply(
 	return APPLY_FAILED;
 }
 
-enum apply_result applier_plan_rows(struct applier *a, const struct row_plan *plan, struct err *e)
+enum apply_result applier_plan(struct applier *a, const struct apply_plan *plan, struct err *e)
 {
 	enum apply_result result = begin(a, e);
 
 	if (result != APPLY_STORED)
 		return result;
-	if (row_tables_configure(a->rows, plan, e) && db_step(a->statement[COMMIT], e))
+	trim_configure(a->trim, plan->retention);
+	if (row_tables_configure(a->rows, plan->rows, e) && db_step(a->statement[COMMIT], e))
 		return APPLY_STORED;
 	roll_back(a);
 	return APPLY_FAILED;
 }
 
-enum apply_result applier_chore(struct applier *a, int64_t until_us, bool *more, struct err *e)
+enum apply_result applier_chore(
+	struct applier *a, const struct trim_clock *clock, bool *more, struct err *e)
 {
 	enum apply_result result = begin(a, e);
 
 	if (result != APPLY_STORED)
 		return result;
-	if (row_tables_chore(a->rows, until_us, more, e) && streams_flush(a->streams, e) &&
+	if (row_tables_chore(a->rows, clock->until_us, more, e) &&
+		(*more || trim_chore(a->trim, clock, more, e)) && streams_flush(a->streams, e) &&
 		db_step(a->statement[COMMIT], e)) {
 		streams_trim(a->streams);
 		return APPLY_STORED;
 	}
 	roll_back(a);
 	return APPLY_FAILED;
+}
+
+bool applier_is_due(const struct applier *a, int64_t now_us)
+{
+	return trim_is_due(a->trim, now_us);
 }
 
 bool applier_last_batch(struct applier *a, int64_t run_id, int64_t *batch, struct err *e)

@@ -13,7 +13,9 @@
 #include "store/batch.h"
 #include "store/db.h"
 #include "store/duplicates.h"
+#include "store/retention.h"
 #include "store/row_plan.h"
+#include "store/trim.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -43,14 +45,23 @@ void applier_close(struct applier *a);
 enum apply_result applier_apply(struct applier *a, const struct batch *batch,
 	const struct apply_mark *mark, struct err *e) MUST_CHECK;
 
-/* Takes over which row tables are configured (NULL: none), in a transaction of its own. */
-enum apply_result applier_plan_rows(
-	struct applier *a, const struct row_plan *plan, struct err *e) MUST_CHECK;
+/* What is wanted of the writer besides the batches; NULL: nothing. Must outlive the applier. */
+struct apply_plan {
+	const struct row_plan *rows;
+	const struct retention *retention;
+};
 
-/* Does some of what can wait (store/row_tables), in a transaction of its own, until about `until_us` (monotonic).
- * `*more`: there is more to do. What cannot be done for its own sake is reported and left. */
+/* Takes it over, in a transaction of its own. */
+enum apply_result applier_plan(
+	struct applier *a, const struct apply_plan *plan, struct err *e) MUST_CHECK;
+
+/* Does some of what can wait (store/row_tables, store/trim), in a transaction of its own. `*more`: there is more to
+ * do. What cannot be done for its own sake is reported and left. */
 enum apply_result applier_chore(
-	struct applier *a, int64_t until_us, bool *more, struct err *e) MUST_CHECK;
+	struct applier *a, const struct trim_clock *clock, bool *more, struct err *e) MUST_CHECK;
+
+/* True if by now (time stamp) something to do has come up by the passing of time. */
+bool applier_is_due(const struct applier *a, int64_t now_us);
 
 /* The number of the last batch of this run that is in the file. */
 bool applier_last_batch(

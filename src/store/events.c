@@ -221,10 +221,11 @@ static bool insert(struct events *v, const struct incoming *in, struct err *e)
 	struct row_event row = { .timestamp_us = r->number[BATCH_EVENT_TIMESTAMP],
 		.params = in->stream->params,
 		.results = r->text[BATCH_EVENT_RESULTS] };
+	const struct streams_event placed = { row.timestamp_us, in->delivery.received_us,
+		row.results.len };
 	int64_t seq;
 
-	if (!streams_place(v->streams, in->stream, r->number[BATCH_EVENT_TIMESTAMP],
-		    in->delivery.received_us, &seq, e))
+	if (!streams_place(v->streams, in->stream, &placed, &seq, e))
 		return false;
 	(void)sqlite3_bind_int64(st, 1, in->stream->stream_id);
 	(void)sqlite3_bind_int64(st, 2, r->number[BATCH_EVENT_TIMESTAMP]);

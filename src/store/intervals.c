@@ -14,6 +14,12 @@ enum {
 	BEGIN_OUTAGE,
 	END_OUTAGE,
 	DELETE_OUTAGE,
+	FORGET_COVERED,
+	CUT_COVERED,
+	FORGET_WANTED,
+	CUT_WANTED,
+	FORGET_OUTAGES,
+	FORGET_FEED_OUTAGES,
 	STATEMENTS
 };
 
@@ -32,6 +38,15 @@ static const char *const statement_sql[STATEMENTS] = {
 			 "VALUES (?1, ?2, ?3, ?4, ?5)",
 	[END_OUTAGE] = "UPDATE outage SET ended = ?2 WHERE outage_id = ?1",
 	[DELETE_OUTAGE] = "DELETE FROM outage WHERE outage_id = ?1",
+	[FORGET_COVERED] = "DELETE FROM coverage WHERE stream_id = ?1 AND ended <= ?2",
+	[CUT_COVERED] = "UPDATE coverage SET started = ?2 WHERE stream_id = ?1 AND started < ?2",
+	[FORGET_WANTED] = "DELETE FROM wanted WHERE stream_id = ?1 AND ended <= ?2",
+	[CUT_WANTED] = "UPDATE wanted SET started = ?2 WHERE stream_id = ?1 AND started < ?2",
+	[FORGET_OUTAGES] = "DELETE FROM outage WHERE stream_id = ?1 AND ended <= ?2",
+	[FORGET_FEED_OUTAGES] =
+		"DELETE FROM outage WHERE outage_id IN (SELECT o.outage_id FROM "
+		"(SELECT feed_id, min(coalesce(retained_from, 0)) AS at FROM stream GROUP BY feed_id) k "
+		"JOIN outage o ON o.feed_id = k.feed_id AND o.stream_id IS NULL AND o.ended <= k.at)",
 };
 
 /* The order matters: a crash is told from the connections that are still open. */
@@ -109,15 +124,16 @@ static bool take_wanted(
 	return db_step(st, e);
 }
 
-static bool take_covered(
-	struct intervals *v, int64_t stream_id, const struct batch_record *r, struct err *e)
+static bool take_covered(struct intervals *v, const struct stream *stream,
+	const struct batch_record *r, struct err *e)
 {
-	int64_t started = r->number[1];
+	/* What was before has been cut off. */
+	int64_t started = r->number[1] > stream->retained_us ? r->number[1] : stream->retained_us;
 	int64_t ended = r->number[2];
 	bool is_empty = ended != 0 && ended <= started;
 	struct sqlite3_stmt *st = v->statement[is_empty ? DELETE_COVERED : SET_COVERED];
 
-	(void)sqlite3_bind_int64(st, 1, stream_id);
+	(void)sqlite3_bind_int64(st, 1, stream->stream_id);
 	(void)sqlite3_bind_int64(st, 2, started);
 	if (!is_empty && ended == 0)
 		(void)sqlite3_bind_null(st, 3);
@@ -189,8 +205,24 @@ bool intervals_take(struct intervals *v, const struct batch_record *r, struct er
 	if (r->kind == BATCH_OUTAGE)
 		return take_outage(v, stream != NULL ? stream->stream_id : 0, r, e);
 	if (r->kind == BATCH_COVERED)
-		return take_covered(v, stream->stream_id, r, e);
+		return take_covered(v, stream, r, e);
 	return take_wanted(v, stream->stream_id, r, e);
+}
+
+bool intervals_cut(struct intervals *v, int64_t stream_id, int64_t at_us, struct err *e)
+{
+	for (int i = FORGET_COVERED; i <= FORGET_OUTAGES; i++) {
+		(void)sqlite3_bind_int64(v->statement[i], 1, stream_id);
+		(void)sqlite3_bind_int64(v->statement[i], 2, at_us);
+		if (!db_step(v->statement[i], e))
+			return false;
+	}
+	return true;
+}
+
+bool intervals_cut_feeds(struct intervals *v, struct err *e)
+{
+	return db_step(v->statement[FORGET_FEED_OUTAGES], e);
 }
 
 bool intervals_recover(struct sqlite3 *db, struct err *e)

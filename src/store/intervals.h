@@ -27,6 +27,12 @@ bool intervals_new(struct intervals **out, struct sqlite3 *db, struct streams *s
 /* Accepts NULL. */
 void intervals_free(struct intervals *v);
 
+/* Cuts what is known of a stream to what was after `at_us`. */
+bool intervals_cut(struct intervals *v, int64_t stream_id, int64_t at_us, struct err *e) MUST_CHECK;
+
+/* Forgets the outages of feeds that ended before the earliest instant to which one of their streams is cut. */
+bool intervals_cut_feeds(struct intervals *v, struct err *e) MUST_CHECK;
+
 bool intervals_take(struct intervals *v, const struct batch_record *r, struct err *e) MUST_CHECK;
 
 /* Closes what the last run has left open. After a crash a connection ended with the run's last sign of life, and

@@ -6,17 +6,20 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 
-enum { FIND, CREATE, NEWEST, NEXT_SEQ, UPDATE, STATEMENTS };
+enum { FIND, CREATE, NEWEST, FIRST, NEXT_SEQ, UPDATE, STATEMENTS };
 
 static const char *const statement_sql[STATEMENTS] = {
-	[FIND] = "SELECT stream_id, events, first, last_received, clock_offset FROM stream "
+	[FIND] = "SELECT stream_id, events, first, last_received, clock_offset, bytes, "
+		 "retained_from FROM stream "
 		 "WHERE feed_id = ?1 AND path = ?2 AND params = ?3",
 	[CREATE] = "INSERT INTO stream (feed_id, path, params) VALUES (?1, ?2, ?3)",
 	[NEWEST] = "SELECT timestamp, seq FROM event WHERE stream_id = ?1 "
 		   "ORDER BY timestamp DESC, seq DESC LIMIT 1",
+	[FIRST] = "SELECT timestamp FROM event WHERE stream_id = ?1 "
+		  "ORDER BY timestamp, seq LIMIT 1",
 	[NEXT_SEQ] = "SELECT max(seq) + 1 FROM event WHERE stream_id = ?1 AND timestamp = ?2",
 	[UPDATE] = "UPDATE stream SET events = ?2, first = ?3, last = ?4, last_received = ?5, "
-		   "clock_offset = ?6 WHERE stream_id = ?1",
+		   "clock_offset = ?6, bytes = ?7, retained_from = ?8 WHERE stream_id = ?1",
 };
 
 struct streams {
@@ -41,13 +44,8 @@ bool streams_new(struct streams **out, struct sqlite3 *db, struct err *e)
 	if (s == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	s->db = db;
-	for (int i = 0; i < STATEMENTS; i++) {
-		if (!db_prepare(db, &s->statement[i], statement_sql[i], e)) {
-			streams_free(s);
-			return false;
-		}
-	}
-	if (!db_number(db, "SELECT count(*) FROM stream", &s->rows, e)) {
+	if (!db_prepare_all(db, s->statement, statement_sql, STATEMENTS, e) ||
+		!db_number(db, "SELECT count(*) FROM stream", &s->rows, e)) {
 		streams_free(s);
 		return false;
 	}
@@ -69,8 +67,7 @@ void streams_free(struct streams *s)
 	if (s == NULL)
 		return;
 	forget(s);
-	for (int i = 0; i < STATEMENTS; i++)
-		(void)sqlite3_finalize(s->statement[i]);
+	db_finalize_all(s->statement, STATEMENTS);
 	free(s);
 }
 
@@ -123,6 +120,8 @@ static bool load(
 		stream->first_us = sqlite3_column_int64(st, 2);
 		stream->last_received_us = sqlite3_column_int64(st, 3);
 		stream->clock_offset_us = sqlite3_column_int64(st, 4);
+		stream->bytes = sqlite3_column_int64(st, 5);
+		stream->retained_us = sqlite3_column_int64(st, 6);
 		stream->delivered_us = stream->last_received_us;
 	} else if (rc != SQLITE_DONE) {
 		(void)db_error(s->db, e);
@@ -202,24 +201,31 @@ static bool look_up_seq(struct streams *s, const struct stream *stream, int64_t 
 	return rc == SQLITE_ROW;
 }
 
-static void count(
-	struct streams *s, struct stream *stream, int64_t timestamp_us, int64_t received_us)
+static void note_dirty(struct streams *s, struct stream *stream)
 {
-	if (stream->events == 0 || timestamp_us < stream->first_us)
-		stream->first_us = timestamp_us;
-	stream->events++;
-	stream->last_received_us = received_us;
-	stream->clock_offset_us = received_us - timestamp_us;
-	if (!stream->is_dirty) {
-		stream->is_dirty = true;
-		stream->next_dirty = s->dirty;
-		s->dirty = stream;
-	}
+	if (stream->is_dirty)
+		return;
+	stream->is_dirty = true;
+	stream->next_dirty = s->dirty;
+	s->dirty = stream;
 }
 
-bool streams_place(struct streams *s, struct stream *stream, int64_t timestamp_us,
-	int64_t received_us, int64_t *seq, struct err *e)
+static void count(struct streams *s, struct stream *stream, const struct streams_event *event)
 {
+	if (stream->events == 0 || event->timestamp_us < stream->first_us)
+		stream->first_us = event->timestamp_us;
+	stream->events++;
+	stream->bytes += (int64_t)event->bytes;
+	stream->last_received_us = event->received_us;
+	stream->clock_offset_us = event->received_us - event->timestamp_us;
+	note_dirty(s, stream);
+}
+
+bool streams_place(struct streams *s, struct stream *stream, const struct streams_event *event,
+	int64_t *seq, struct err *e)
+{
+	int64_t timestamp_us = event->timestamp_us;
+
 	if (!stream->has_events || timestamp_us > stream->newest_us) {
 		*seq = 0;
 		stream->has_events = true;
@@ -230,8 +236,29 @@ bool streams_place(struct streams *s, struct stream *stream, int64_t timestamp_u
 	} else if (!look_up_seq(s, stream, timestamp_us, seq, e)) {
 		return false;
 	}
-	count(s, stream, timestamp_us, received_us);
+	count(s, stream, event);
 	return true;
+}
+
+bool streams_cut(struct streams *s, struct stream *stream, int64_t events, int64_t bytes,
+	int64_t at_us, struct err *e)
+{
+	struct sqlite3_stmt *st = s->statement[FIRST];
+	bool found;
+
+	stream->retained_us = at_us;
+	note_dirty(s, stream);
+	if (events == 0)
+		return true;
+	stream->events -= events;
+	stream->bytes -= bytes;
+	(void)sqlite3_bind_int64(st, 1, stream->stream_id);
+	if (!db_first(st, &found, e))
+		return false;
+	stream->first_us = found ? sqlite3_column_int64(st, 0) : 0;
+	(void)sqlite3_reset(st);
+	stream->has_events = false;
+	return load_newest(s, stream, e);
 }
 
 int64_t stream_rival_us(const struct stream *stream, int64_t connection_id)
@@ -248,6 +275,14 @@ void stream_note_delivery(struct stream *stream, int64_t connection_id, int64_t 
 	stream->delivered_us = received_us;
 }
 
+static void bind_known(struct sqlite3_stmt *st, int i, int64_t number, bool is_known)
+{
+	if (is_known)
+		(void)sqlite3_bind_int64(st, i, number);
+	else
+		(void)sqlite3_bind_null(st, i);
+}
+
 bool streams_flush(struct streams *s, struct err *e)
 {
 	struct sqlite3_stmt *st = s->statement[UPDATE];
@@ -257,10 +292,12 @@ bool streams_flush(struct streams *s, struct err *e)
 
 		(void)sqlite3_bind_int64(st, 1, stream->stream_id);
 		(void)sqlite3_bind_int64(st, 2, stream->events);
-		(void)sqlite3_bind_int64(st, 3, stream->first_us);
-		(void)sqlite3_bind_int64(st, 4, stream->newest_us);
-		(void)sqlite3_bind_int64(st, 5, stream->last_received_us);
-		(void)sqlite3_bind_int64(st, 6, stream->clock_offset_us);
+		bind_known(st, 3, stream->first_us, stream->events != 0);
+		bind_known(st, 4, stream->newest_us, stream->events != 0);
+		bind_known(st, 5, stream->last_received_us, stream->last_received_us != 0);
+		bind_known(st, 6, stream->clock_offset_us, stream->last_received_us != 0);
+		(void)sqlite3_bind_int64(st, 7, stream->bytes);
+		bind_known(st, 8, stream->retained_us, stream->retained_us != 0);
 		if (!db_step(st, e))
 			return false;
 		s->dirty = stream->next_dirty;

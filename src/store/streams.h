@@ -31,6 +31,8 @@ struct stream {
 	int64_t newest_seq;
 	int64_t first_us;
 	int64_t events;
+	int64_t bytes;       /* of `results` */
+	int64_t retained_us; /* what was received before has been deleted; 0: nothing has */
 	int64_t last_received_us;
 	int64_t clock_offset_us;
 	/* Who delivers: the last connection (0: one of an earlier time), when, and when another one last did. */
@@ -51,9 +53,20 @@ void streams_free(struct streams *s);
 bool streams_get(struct streams *s, int64_t feed_id, struct slice path, struct slice params,
 	struct stream **out, struct err *e) MUST_CHECK;
 
+/* An event that is to be stored. */
+struct streams_event {
+	int64_t timestamp_us;
+	int64_t received_us;
+	size_t bytes; /* of its results */
+};
+
 /* Counts one event and gives it its seq. */
-bool streams_place(struct streams *s, struct stream *stream, int64_t timestamp_us,
-	int64_t received_us, int64_t *seq, struct err *e) MUST_CHECK;
+bool streams_place(struct streams *s, struct stream *stream, const struct streams_event *event,
+	int64_t *seq, struct err *e) MUST_CHECK;
+
+/* Takes events that have been deleted off the counters; what was received before `at_us` is gone. */
+bool streams_cut(struct streams *s, struct stream *stream, int64_t events, int64_t bytes,
+	int64_t at_us, struct err *e) MUST_CHECK;
 
 /* When another connection than this one last delivered an event of the stream; 0: never. */
 int64_t stream_rival_us(const struct stream *stream, int64_t connection_id);

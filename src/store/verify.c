@@ -24,19 +24,24 @@ static const struct {
 	{ "keys whose seq is not 0, 1, ...",
 		"SELECT 'stream ' || stream_id || ', timestamp ' || timestamp || ': the highest seq is ' "
 		"|| max(seq) || ', and there are ' || count(*) || ' above 0' FROM event e "
-		"INDEXED BY event_shared_key WHERE seq > 0 GROUP BY stream_id, timestamp "
+		"INDEXED BY event_shared_key WHERE seq > 0 AND NOT EXISTS (SELECT 1 FROM stream s "
+		"	WHERE s.stream_id = e.stream_id AND s.retained_from IS NOT NULL) "
+		"GROUP BY stream_id, timestamp "
 		"HAVING max(seq) <> count(*) OR NOT EXISTS (SELECT 1 FROM event o "
 		"	WHERE o.stream_id = e.stream_id AND o.timestamp = e.timestamp AND o.seq = 0)" },
 	{ "streams whose counters are wrong",
 		"SELECT 'stream ' || s.stream_id || ' (' || s.path || ' ' || s.params || '): it counts ' "
-		"|| s.events || ' events from ' || coalesce(s.first, 'none') || ' to ' || "
-		"coalesce(s.last, 'none') || ', there are ' || coalesce(e.n, 0) || ' from ' || "
+		"|| s.events || ' events of ' || s.bytes || ' bytes from ' || coalesce(s.first, 'none') || ' to ' || "
+		"coalesce(s.last, 'none') || ', there are ' || coalesce(e.n, 0) || ' of ' || "
+		"coalesce(e.bytes, 0) || ' bytes from ' || "
 		"coalesce(e.first, 'none') || ' to ' || coalesce(e.last, 'none') "
 		"FROM stream s LEFT JOIN (SELECT stream_id, count(*) AS n, min(timestamp) AS first, "
-		"	max(timestamp) AS last, max(received) AS received FROM event GROUP BY stream_id) e "
+		"	max(timestamp) AS last, max(received) AS received, "
+		"	sum(length(CAST(results AS BLOB))) AS bytes FROM event GROUP BY stream_id) e "
 		"	USING (stream_id) "
-		"WHERE s.retained_from IS NULL AND (s.events <> coalesce(e.n, 0) OR s.first IS NOT e.first "
-		"	OR s.last IS NOT e.last OR s.last_received IS NOT e.received)" },
+		"WHERE s.events <> coalesce(e.n, 0) OR s.bytes <> coalesce(e.bytes, 0) "
+		"	OR s.first IS NOT e.first OR s.last IS NOT e.last "
+		"	OR (s.last_received IS NOT e.received AND e.n > 0)" },
 	{ "connections whose counters are wrong",
 		"SELECT 'connection ' || c.connection_id || ': it counts ' || c.stored_events || "
 		"' stored events, there are ' || coalesce(e.n, 0) FROM connection c "

@@ -42,7 +42,8 @@ struct named {
 struct tuning {
 	int64_t duplicate_window_us;
 	bool sync_full;
-	struct row_plan *plan; /* NULL: as before */
+	struct row_plan *rows; /* NULL, like the next: as before */
+	struct retention *retention;
 };
 
 struct writer {
@@ -69,10 +70,12 @@ struct writer {
 	struct applier *applier;
 	struct duplicates *duplicates; /* outlives appliers: connections do, too */
 	int64_t batch_number;
+	int64_t stored_until_us;  /* the watermark of the last batch */
 	int64_t failing_since_us; /* 0: not failing */
 	int64_t failing_logged_us;
-	struct row_plan *plan; /* NULL: no row tables */
-	bool is_planned;       /* the applier has it */
+	struct row_plan *rows; /* NULL: no row tables */
+	struct retention *retention;
+	bool is_planned; /* the applier has it */
 	bool has_chores;
 	int64_t chore_us;       /* monotonic; the end of the last one */
 	int64_t chore_after_us; /* not before: the last one has failed */
@@ -159,8 +162,10 @@ static void destroy(struct writer *w)
 {
 	applier_close(w->applier);
 	duplicates_free(w->duplicates);
-	row_plan_free(w->plan);
-	row_plan_free(w->tuning.plan);
+	row_plan_free(w->rows);
+	row_plan_free(w->tuning.rows);
+	retention_free(w->retention);
+	retention_free(w->tuning.retention);
 	while (w->feeds != NULL) {
 		struct named *feed = w->feeds;
 
@@ -284,8 +289,16 @@ void writer_configure(struct writer *w, int64_t duplicate_window_us, bool sync_f
 void writer_plan_rows(struct writer *w, struct row_plan *plan)
 {
 	(void)pthread_mutex_lock(&w->lock);
-	row_plan_free(w->tuning.plan);
-	w->tuning.plan = plan;
+	row_plan_free(w->tuning.rows);
+	w->tuning.rows = plan;
+	(void)pthread_mutex_unlock(&w->lock);
+}
+
+void writer_plan_retention(struct writer *w, struct retention *retention)
+{
+	(void)pthread_mutex_lock(&w->lock);
+	retention_free(w->tuning.retention);
+	w->tuning.retention = retention;
 	(void)pthread_mutex_unlock(&w->lock);
 }
 
@@ -369,12 +382,14 @@ static bool settle(struct writer *w, enum apply_result result)
 	return result == APPLY_STORED;
 }
 
-/* Each applier is told once which row tables there are. */
-static bool plan_rows(struct writer *w, struct err *e)
+/* Each applier is told once what is wanted of it. */
+static bool plan(struct writer *w, struct err *e)
 {
+	const struct apply_plan wanted = { w->rows, w->retention };
+
 	if (w->is_planned)
 		return true;
-	w->is_planned = settle(w, applier_plan_rows(w->applier, w->plan, e));
+	w->is_planned = settle(w, applier_plan(w->applier, &wanted, e));
 	w->has_chores = true;
 	return w->is_planned;
 }
@@ -388,23 +403,26 @@ static bool try_once(struct writer *w, const struct item *item, struct err *e)
 		return false;
 	if (is_stored)
 		return true;
-	return plan_rows(w, e) && settle(w, applier_apply(w->applier, item->batch, &mark, e));
+	return plan(w, e) && settle(w, applier_apply(w->applier, item->batch, &mark, e));
 }
 
 static bool has_chores(const struct writer *w)
 {
-	return w->has_chores && w->applier != NULL && w->is_planned &&
+	return w->applier != NULL && w->is_planned &&
+		(w->has_chores || applier_is_due(w->applier, w->stored_until_us)) &&
 		clock_mono_us() >= w->chore_after_us;
 }
 
 /* Does a slice of what can wait. What fails is tried again later; the batches tell of a failing disk. */
 static void do_chore(struct writer *w)
 {
+	const struct trim_clock clock = { w->stored_until_us, duplicates_window(w->duplicates),
+		clock_mono_us() + CHORE_US };
 	enum apply_result result;
 	struct err e;
 
 	w->has_chores = false;
-	result = applier_chore(w->applier, clock_mono_us() + CHORE_US, &w->has_chores, &e);
+	result = applier_chore(w->applier, &clock, &w->has_chores, &e);
 	w->chore_us = clock_mono_us();
 	if (settle(w, result))
 		return;
@@ -426,11 +444,17 @@ static void tune(struct writer *w)
 	tuning = w->tuning;
 	is_tuned = w->is_tuned;
 	w->is_tuned = false;
-	w->tuning.plan = NULL;
+	w->tuning.rows = NULL;
+	w->tuning.retention = NULL;
 	(void)pthread_mutex_unlock(&w->lock);
-	if (tuning.plan != NULL) {
-		row_plan_free(w->plan);
-		w->plan = tuning.plan;
+	if (tuning.rows != NULL) {
+		row_plan_free(w->rows);
+		w->rows = tuning.rows;
+		w->is_planned = false;
+	}
+	if (tuning.retention != NULL) {
+		retention_free(w->retention); /* the applier forgets it with the next plan */
+		w->retention = tuning.retention;
 		w->is_planned = false;
 	}
 	if (!is_tuned)
@@ -464,6 +488,7 @@ static bool store(struct writer *w, const struct item *item)
 		delay_ms = delay_ms * 2 < RETRY_MAX_MS ? delay_ms * 2 : RETRY_MAX_MS;
 	}
 	report_success(w);
+	w->stored_until_us = item->watermark_us;
 	return true;
 }
 

@@ -18,6 +18,7 @@
 #include "store/apply.h"
 #include "store/batch.h"
 #include "store/feeds.h"
+#include "store/retention.h"
 #include "store/row_plan.h"
 
 #include <stdbool.h>
@@ -79,6 +80,9 @@ void writer_configure(struct writer *w, int64_t duplicate_window_us, bool sync_f
 
 /* Takes over which row tables are configured, with the next commit; the writer frees `plan`. */
 void writer_plan_rows(struct writer *w, struct row_plan *plan);
+
+/* The same for what is to be kept. */
+void writer_plan_retention(struct writer *w, struct retention *retention);
 
 /* Starts the thread. `wake` is called on the writer thread after each commit, must not block, and must
  * stay callable until writer_close. */

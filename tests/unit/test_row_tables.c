@@ -124,7 +124,7 @@ static void configure(const struct want *wants, const char *const *index, size_t
 		assert_true(row_plan_source(
 			plan, 1, slice_of(wants->path), slice_of(wants->params), table));
 	}
-	assert_int_equal(applier_plan_rows(a, plan, &e), APPLY_STORED);
+	assert_int_equal(applier_plan(a, &(struct apply_plan){ .rows = plan }, &e), APPLY_STORED);
 	row_plan_free(plan);
 }
 
@@ -141,7 +141,8 @@ static int do_chores(void)
 	struct err e;
 
 	for (; more; slices++) {
-		assert_int_equal(applier_chore(a, 0, &more, &e), APPLY_STORED);
+		assert_int_equal(
+			applier_chore(a, &(struct trim_clock){ 0 }, &more, &e), APPLY_STORED);
 		assert_true(slices < 100000);
 	}
 	return slices;

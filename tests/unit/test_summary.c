@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "store/db.h"
+#include "store/migrate.h"
 #include "store/summary.h"
 
 #include <pthread.h>
@@ -90,7 +91,7 @@ static void the_whole_is_what_its_parts_count(void **state)
 	assert_int_equal(s->last_us, 1200);
 	assert_int_equal(s->first_received_us, 110);
 	assert_int_equal(s->last_received_us, 950);
-	assert_int_equal(s->schema_version, 2);
+	assert_int_equal(s->schema_version, migrations_count);
 	assert_false(s->is_recording);
 	assert_int_equal(s->last_alive_us, 1000000000);
 	assert_true(s->bytes > s->wal_bytes && s->bytes >= 8192);
