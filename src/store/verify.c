@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/timestamp.h"
 #include "store/db.h"
+#include "store/verify_rows.h"
 
 #include <sqlite3.h>
 #include <stdio.h>
@@ -181,6 +182,21 @@ static bool check_texts(struct sqlite3 *db, struct findings *f, struct err *e)
 	return ok;
 }
 
+static void find_in_rows(void *arg, const char *text)
+{
+	find(arg, text);
+}
+
+static bool check_rows(struct sqlite3 *db, struct findings *f, struct err *e)
+{
+	bool ok;
+
+	f->what = "findings in row tables";
+	ok = verify_rows(db, find_in_rows, f, e);
+	sum_up(f);
+	return ok;
+}
+
 bool verify(
 	const char *path, void (*tell)(void *arg, const char *finding), void *arg, struct err *e)
 {
@@ -192,7 +208,7 @@ bool verify(
 		f.what = checks[i].what;
 		ok = run_check(db, &f, checks[i].sql, e);
 	}
-	ok = ok && check_texts(db, &f, e);
+	ok = ok && check_texts(db, &f, e) && check_rows(db, &f, e);
 	db_close(db);
 	return ok || err_prefix(e, "cannot verify '%s'", path);
 }

@@ -2,8 +2,8 @@
  * verify: is a recording what it claims to be.
  *
  * Reads all of it, in one snapshot, and writes nothing: the file's integrity, keys and references, the counters
- * against the rows they count, the intervals against each other, what was received against the grammar. A daemon
- * may write meanwhile. One finding is one line of text; of one kind at most VERIFY_SHOWN are told one by one.
+ * against the rows they count, the intervals against each other, what was received against the grammar, the row
+ * tables against the events. A daemon may write meanwhile. One finding is one line of text; of one kind at most VERIFY_SHOWN are told one by one.
  */
 #ifndef TAPEDECK_STORE_VERIFY_H
 #define TAPEDECK_STORE_VERIFY_H

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/row_table.h"
+#include "store/verify.h"
 #include "rows.h"
 #include "scratch.h"
 #include "unit.h"
@@ -445,6 +446,102 @@ static void columns_that_a_user_adds_are_his(void **state)
 	assert_rows("SELECT * FROM v ORDER BY n", "1|5\n2|NULL\n");
 }
 
+static char told[4000];
+
+static void tell(void *arg, const char *finding)
+{
+	size_t len = strlen(told);
+
+	(void)arg;
+	if (strncmp(finding, "row table", 9) == 0)
+		(void)snprintf(told + len, sizeof(told) - len, "%s\n", finding);
+}
+
+/* What is found in the row tables. */
+static const char *findings(void)
+{
+	struct err e;
+
+	told[0] = '\0';
+	if (!verify(scratch_file(&scratch, "market.db"), tell, NULL, &e))
+		fail_msg("%s", e.text);
+	return told;
+}
+
+static void tables_that_are_sound_have_no_finding_at_any_moment(void **state)
+{
+	const struct want wants[] = { { "p", "{\"n\":1}", "t" }, { "q", "{}", "T" }, { 0 } };
+	bool more = true;
+	struct err e;
+
+	(void)state;
+	add_feed();
+	for (int i = 0; i < 10; i++)
+		event(i % 3 == 0 ? "q" : "p", i % 3 == 0 ? "{}" : "{\"n\":1}",
+			"[{\"n\":2.5,\"N\":\"1.10\",\"timestamp\":3,\"a\":{}},5,{\"\":7}]");
+	configure(wants, NULL, 0);
+	while (more) {
+		assert_string_equal(findings(), "");
+		event("q", "{}", "[{\"n\":4,\"new\":null},{}]");
+		assert_int_equal(applier_chore(a, 0, &more, &e), APPLY_STORED);
+	}
+	configure_one("p", "{\"n\":1}", "t");
+	event("q", "{}", "[{\"n\":5}]");
+	assert_string_equal(findings(), "");
+	configure_one("p", "{\"n\":1}", NULL);
+	event("p", "{\"n\":1}", "[{\"n\":5}]");
+	assert_string_equal(findings(), "");
+	configure(wants, NULL, 0);
+	assert_string_equal(findings(), "");
+	assert_true(db_exec(applier_db(a), "ALTER TABLE t ADD COLUMN mine DEFAULT 5", &e));
+	assert_string_equal(findings(), "");
+}
+
+static void each_damage_to_a_table_is_found(void **state)
+{
+	static const struct {
+		const char *sql;
+		const char *finding;
+	} damages[] = {
+		{ "DELETE FROM t WHERE n = 2", "row table \"t\", event 1: a row is missing\n" },
+		{ "DELETE FROM t", "row table \"t\", event 1: a row is missing\n" },
+		{ "UPDATE t SET n = 9 WHERE n = 1",
+			"row table \"t\", event 1: a row differs from its results\n" },
+		{ "UPDATE t SET n = CAST(n AS TEXT) WHERE n = 1",
+			"row table \"t\", event 1: a row differs from its results\n" },
+		{ "UPDATE t SET timestamp = timestamp + 1 WHERE n = 1",
+			"row table \"t\", event 1: a row differs from its results\n" },
+		{ "UPDATE t SET ticker = NULL WHERE n = 2",
+			"row table \"t\", event 1: a row differs from its results\n" },
+		{ "UPDATE t SET _row = _row + 7 WHERE n = 2",
+			"row table \"t\", event 1: a row is missing\n" },
+		{ "INSERT INTO t (_row, event_id, timestamp) VALUES ((1 << 24) + 2, 1, 5)",
+			"row table \"t\", event 1: it has a row that its results do not have\n" },
+		{ "INSERT INTO t (_row, event_id, timestamp) VALUES (5 << 24, 5, 5)",
+			"row table \"t\", event 5: it has a row, and should have none\n" },
+		{ "DELETE FROM row_column WHERE member = 'n'; ALTER TABLE t DROP COLUMN n",
+			"row table \"t\", event 1: a member of its rows has no column\n" },
+		{ "ALTER TABLE t DROP COLUMN n",
+			"row table \"t\": it, or a column of it, has gone\n" },
+		{ "DROP TABLE t", "row table \"t\": it, or a column of it, has gone\n" },
+	};
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(damages); i++) {
+		add_feed();
+		configure_one("p", "{\"ticker\":\"A\"}", "t");
+		event("p", "{\"ticker\":\"A\"}", "[{\"n\":1},{\"n\":2}]");
+		assert_string_equal(findings(), "");
+		if (!db_exec(applier_db(a), damages[i].sql, &e))
+			fail_msg("%s: %s", damages[i].sql, e.text);
+		if (strcmp(findings(), damages[i].finding) != 0)
+			fail_msg("after %s: %s", damages[i].sql, told);
+		(void)tear_down(state);
+		(void)set_up(state);
+	}
+}
+
 #define BEHAVIOUR(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -465,6 +562,8 @@ int main(void)
 		BEHAVIOUR(a_table_that_somebody_dropped_comes_again),
 		BEHAVIOUR(a_name_that_is_taken_makes_no_table),
 		BEHAVIOUR(columns_that_a_user_adds_are_his),
+		BEHAVIOUR(tables_that_are_sound_have_no_finding_at_any_moment),
+		BEHAVIOUR(each_damage_to_a_table_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
