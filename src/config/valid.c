@@ -109,7 +109,7 @@ bool valid_table(const char *text)
 		"conflict", "stream_summary", "event_shared_key", "outage_open", "connection_open",
 		"coverage_open", "connection_pid", "outage_of_feed", "outage_of_feed_ended",
 		"outage_of_stream", "row_table", "row_table_name", "row_column", "row_source",
-		"row_source_behind", "row_note", NULL };
+		"row_source_behind", "row_note", "series", NULL };
 
 	return consists_of(text, LETTERS DIGITS "_", CONFIG_NAME_MAX) &&
 		strchr(DIGITS, *text) == NULL && strncasecmp(text, "sqlite_", 7) != 0 &&

@@ -513,6 +513,14 @@ void feed_pause(struct feed *f, enum pause_reason reason)
 		link_pause(f->link[i], reason);
 }
 
+bool feed_is_handing_over(const struct feed *f)
+{
+	for (unsigned i = 0; i < f->links; i++)
+		if (link_is_handing_over(f->link[i]))
+			return true;
+	return false;
+}
+
 void feed_note_alive(struct feed *f)
 {
 	for (unsigned i = 0; i < f->links; i++)

@@ -94,6 +94,9 @@ const struct config_feed *feed_config(const struct feed *f);
 
 /* Stops reading, or says more of the reason; PAUSE_NONE: goes on. */
 void feed_pause(struct feed *f, enum pause_reason reason);
+/* True while one of its connections takes over from another. */
+bool feed_is_handing_over(const struct feed *f);
+
 void feed_note_alive(struct feed *f);
 void feed_get_stats(const struct feed *f, struct feed_stats *out);
 

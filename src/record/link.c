@@ -483,6 +483,11 @@ void link_pause(struct link *l, enum pause_reason reason)
 	}
 }
 
+bool link_is_handing_over(const struct link *l)
+{
+	return l->phase != SINGLE || (l->seat[0].session != NULL && l->seat[1].session != NULL);
+}
+
 void link_note_alive(struct link *l)
 {
 	for (int side = 0; side < SIDES; side++)

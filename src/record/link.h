@@ -82,6 +82,9 @@ struct session *link_session(struct link *l);
 
 void link_update(struct link *l);
 void link_pause(struct link *l, enum pause_reason reason);
+/* True while two sessions record. */
+bool link_is_handing_over(const struct link *l);
+
 void link_note_alive(struct link *l);
 
 #endif

@@ -27,6 +27,7 @@ struct recorder {
 	struct timer *commit;
 	struct timer *second;
 	struct timer *progress;
+	struct timer *rotate; /* at the end of a period */
 	struct timer *give_up;
 	struct supervisor *feeds;
 	int64_t submitted_us;
@@ -145,6 +146,50 @@ static void check_in_place(struct recorder *r)
 		log_text("database", r->config->database));
 }
 
+static bool is_over(const struct recorder *r, const struct writer_stats *stats, int64_t now_us)
+{
+	const struct config *c = r->config;
+
+	if (c->rotate == CONFIG_ROTATE_SIZE)
+		return stats->file_bytes >= c->rotate_bytes;
+	return now_us / c->rotate_us > stats->file_started_us / c->rotate_us;
+}
+
+/* Not while two connections deliver the same; nor while nothing is stored. */
+static void rotate_if_over(struct recorder *r)
+{
+	int64_t now_us = clock_now(&r->clock);
+	struct writer_stats stats;
+
+	writer_get_stats(r->writer, &stats);
+	if (r->config->rotate == CONFIG_ROTATE_NONE || stats.file_started_us == 0 ||
+		r->stop_us != 0 || stats.is_failing || r->pause != PAUSE_NONE ||
+		supervisor_is_handing_over(r->feeds) || !is_over(r, &stats, now_us))
+		return;
+	supervisor_note_alive(r->feeds);
+	r->submitted_us = clock_mono_us();
+	writer_rotate(r->writer, now_us);
+}
+
+static void rotate_due(void *arg)
+{
+	rotate_if_over(arg);
+}
+
+/* Looks whether the file is to be changed; to the moment where that is a matter of time. */
+static void check_rotation(struct recorder *r)
+{
+	int64_t period_us = r->config->rotate_us;
+	int64_t left_us;
+
+	rotate_if_over(r);
+	if (r->config->rotate != CONFIG_ROTATE_TIME)
+		return;
+	left_us = period_us - clock_now(&r->clock) % period_us;
+	if (left_us < SECOND_US + SECOND_US / 10)
+		timer_start(r->rotate, left_us + 1000);
+}
+
 static void second_due(void *arg)
 {
 	struct recorder *r = arg;
@@ -153,6 +198,7 @@ static void second_due(void *arg)
 
 	timer_start(r->second, SECOND_US);
 	check_in_place(r);
+	check_rotation(r);
 	if (!clock_check(&r->clock, &by))
 		return;
 	log_line(LOG_WARN, "the system's clock has jumped", log_real("by_s", (double)by / 1e6));
@@ -245,7 +291,8 @@ static bool prepare(struct recorder *r, struct err *e)
 		.mode = r->config->file_mode,
 		.sync_full = r->config->durability == CONFIG_DURABILITY_FULL,
 		.buffer_bytes = (size_t)r->config->buffer_bytes,
-		.duplicate_window_us = r->config->duplicate_window_us };
+		.duplicate_window_us = r->config->duplicate_window_us,
+		.rotates = r->config->rotate != CONFIG_ROTATE_NONE };
 	struct session_context context = { .loop = r->loop,
 		.clock = &r->clock,
 		.full = writer_full,
@@ -264,9 +311,10 @@ static bool prepare(struct recorder *r, struct err *e)
 	r->commit = timer_new(r->loop, commit_due, r);
 	r->second = timer_new(r->loop, second_due, r);
 	r->progress = timer_new(r->loop, progress_due, r);
+	r->rotate = timer_new(r->loop, rotate_due, r);
 	r->give_up = timer_new(r->loop, all_stopped, r);
 	if (r->feeds == NULL || r->transfers == NULL || r->bell == NULL || r->commit == NULL ||
-		r->second == NULL || r->progress == NULL || r->give_up == NULL)
+		r->second == NULL || r->progress == NULL || r->rotate == NULL || r->give_up == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	return supervisor_prepare(r->feeds, r->config, e) &&
 		rows_configure(r->writer, r->config, e) &&
@@ -325,6 +373,7 @@ bool recorder_close(struct recorder *r)
 	timer_free(r->commit);
 	timer_free(r->second);
 	timer_free(r->progress);
+	timer_free(r->rotate);
 	timer_free(r->give_up);
 	is_stored = close_writer(r);
 	/* The bell stays while a thread may still ring it. */

@@ -32,7 +32,7 @@ static bool add_feed(struct retention *r, struct writer *w, const struct config_
 
 	if (!writer_feed_id(w, feed->name, &part.feed_id))
 		return true;
-	if ((part.age_us != 0 || part.bytes != 0) && !retention_add(r, &part, &number))
+	if (!retention_add(r, &part, &number))
 		return false;
 	for (size_t i = 0; i < feed->n_entries; i++)
 		if (!add_entry(r, part.feed_id, feed, &feed->entries[i]))

@@ -331,6 +331,14 @@ void supervisor_pause(struct supervisor *s, enum pause_reason reason)
 		feed_pause(m->feed, reason);
 }
 
+bool supervisor_is_handing_over(const struct supervisor *s)
+{
+	for (const struct member *m = s->members; m != NULL; m = m->next)
+		if (m->is_stopping || feed_is_handing_over(m->feed))
+			return true;
+	return false;
+}
+
 void supervisor_note_alive(struct supervisor *s)
 {
 	for (struct member *m = s->members; m != NULL; m = m->next)

@@ -39,6 +39,9 @@ bool supervisor_reload(struct supervisor *s, struct config *config, struct err *
 /* Hands every connection of every feed over. */
 void supervisor_handover(struct supervisor *s);
 
+/* True while two connections of a feed record the same. */
+bool supervisor_is_handing_over(const struct supervisor *s);
+
 /* Ends everything in an orderly way. */
 void supervisor_stop(struct supervisor *s);
 

@@ -10,8 +10,6 @@ static void warn(const char *feed, const char *key)
 
 void support_warn(const struct config *config)
 {
-	if (config->rotate != CONFIG_ROTATE_NONE)
-		warn("", "rotate");
 	if (config->status_host != NULL)
 		warn("", "status");
 	for (size_t i = 0; i < config->n_feeds; i++) {

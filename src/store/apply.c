@@ -71,6 +71,7 @@ struct applier {
 	struct events *events;
 	struct intervals *intervals;
 	struct trim *trim;
+	struct earlier *earlier; /* may be NULL */
 	struct sqlite3_stmt *statement[STATEMENTS];
 	struct tally *tally;
 	size_t tallies;
@@ -95,6 +96,37 @@ bool applier_open(struct applier **out, const struct db_options *options,
 		return false;
 	}
 	*out = a;
+	return true;
+}
+
+void applier_look_back(struct applier *a, struct earlier *earlier)
+{
+	a->earlier = earlier;
+	streams_look_back(a->streams, earlier);
+	events_look_back(a->events, earlier);
+	intervals_look_back(a->intervals, earlier);
+}
+
+bool applier_file_bytes(struct applier *a, uint64_t *out)
+{
+	int64_t pages = 0;
+	int64_t page = 0;
+	struct err e;
+
+	if (!db_number(a->db, "PRAGMA page_count", &pages, &e) ||
+		!db_number(a->db, "PRAGMA page_size", &page, &e))
+		return false;
+	*out = (uint64_t)pages * (uint64_t)page;
+	return true;
+}
+
+bool applier_result_bytes(struct applier *a, uint64_t *out, struct err *e)
+{
+	int64_t bytes = 0;
+
+	if (!db_number(a->db, "SELECT sum(bytes) FROM stream", &bytes, e))
+		return false;
+	*out = (uint64_t)bytes;
 	return true;
 }
 
@@ -292,7 +324,8 @@ enum apply_result applier_apply(
 	a->tallies = 0;
 	duplicates_drop(a->duplicates);
 	if (apply_records(a, batch, e) && streams_flush(a->streams, e) && count_events(a, e) &&
-		mark_run(a, mark, e) && db_step(a->statement[COMMIT], e)) {
+		mark_run(a, mark, e) && earlier_flush(a->earlier, e) &&
+		db_step(a->statement[COMMIT], e)) {
 		streams_trim(a->streams);
 		duplicates_keep(a->duplicates);
 		return APPLY_STORED;
@@ -369,7 +402,7 @@ bool applier_start_run(struct applier *a, int64_t now_us, int64_t *run_id, struc
 {
 	if (!db_step(a->statement[BEGIN], e))
 		return false;
-	if (intervals_recover(a->db, e) && insert_run(a, now_us, run_id, e) &&
+	if (intervals_recover(a->db, a->earlier, e) && insert_run(a, now_us, run_id, e) &&
 		db_step(a->statement[COMMIT], e))
 		return true;
 	roll_back(a);

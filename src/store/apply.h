@@ -39,6 +39,15 @@ enum apply_result {
 bool applier_open(struct applier **out, const struct db_options *options,
 	struct duplicates *duplicates, struct err *e) MUST_CHECK;
 
+/* The files before this one, which must outlive it. */
+void applier_look_back(struct applier *a, struct earlier *earlier);
+
+/* Size of the file, its WAL included. */
+bool applier_file_bytes(struct applier *a, uint64_t *out) MUST_CHECK;
+
+/* Bytes of all `results` in it. */
+bool applier_result_bytes(struct applier *a, uint64_t *out, struct err *e) MUST_CHECK;
+
 /* Accepts NULL. */
 void applier_close(struct applier *a);
 

@@ -228,6 +228,21 @@ bool db_open_reader(struct sqlite3 **out, const char *path, struct err *e)
 	return err_prefix(e, "cannot open '%s'", path);
 }
 
+bool db_open_as_it_is(struct sqlite3 **out, const struct db_options *o, struct err *e)
+{
+	struct sqlite3 *db = NULL;
+
+	if (!db_check_header(o->path, e))
+		return false;
+	if (open_file(&db, o->path, SQLITE_OPEN_READWRITE, o->busy_ms, e) && check_version(db, e) &&
+		db_set_sync(db, true, e)) {
+		*out = db;
+		return true;
+	}
+	db_close(db);
+	return err_prefix(e, "cannot open '%s'", o->path);
+}
+
 void db_close(struct sqlite3 *db)
 {
 	(void)sqlite3_close_v2(db);

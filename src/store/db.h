@@ -34,6 +34,10 @@ struct db_options {
 /* Opens for writing; creates and migrates as needed. The caller closes. */
 bool db_open(struct sqlite3 **out, const struct db_options *options, struct err *e) MUST_CHECK;
 
+/* Opens for writing a file that is sealed, or is to be: its journal mode stays as it is. */
+bool db_open_as_it_is(
+	struct sqlite3 **out, const struct db_options *options, struct err *e) MUST_CHECK;
+
 /* Opens a recording for reading alone: a missing file, an empty one, and one of an older schema are errors, too.
  * The caller closes. */
 bool db_open_reader(struct sqlite3 **out, const char *path, struct err *e) MUST_CHECK;

@@ -9,7 +9,8 @@ enum { INSERT_EVENT, INSERT_ATTACHMENT, FIND_EQUAL, FIND_ATTACHMENTS, FIND_SESSI
 
 static const char *const statement_sql[STATEMENTS] = {
 	[INSERT_EVENT] = "INSERT INTO event (stream_id, timestamp, seq, timestamp_text, received, "
-			 "connection_id, results, extra) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+			 "connection_id, results, extra, event_id) "
+			 "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 	[INSERT_ATTACHMENT] = "INSERT INTO attachment (event_id, number, data) VALUES (?1, ?2, ?3)",
 	[FIND_EQUAL] = "SELECT event_id, connection_id, received FROM event "
 		       "WHERE stream_id = ?1 AND timestamp BETWEEN ?2 AND ?3 "
@@ -34,6 +35,8 @@ struct events {
 	struct streams *streams;
 	struct duplicates *duplicates;
 	struct row_tables *rows;
+	struct earlier *earlier; /* may be NULL */
+	int64_t first_id;        /* of the next event, where the file is empty; 0: SQLite counts */
 	struct sqlite3_stmt *statement[STATEMENTS];
 	struct session session[SESSIONS_MAX];
 	size_t sessions;
@@ -59,12 +62,20 @@ bool events_new(struct events **out, struct sqlite3 *db, struct streams *streams
 	*v = (struct events){
 		.db = db, .streams = streams, .duplicates = duplicates, .rows = rows
 	};
-	if (!db_prepare_all(db, v->statement, statement_sql, STATEMENTS, e)) {
+	if (!db_prepare_all(db, v->statement, statement_sql, STATEMENTS, e) ||
+		!db_number(db,
+			"SELECT event_id + 1 FROM series WHERE NOT EXISTS (SELECT 1 FROM event)",
+			&v->first_id, e)) {
 		events_free(v);
 		return false;
 	}
 	*out = v;
 	return true;
+}
+
+void events_look_back(struct events *v, struct earlier *earlier)
+{
+	v->earlier = earlier;
 }
 
 void events_free(struct events *v)
@@ -104,10 +115,9 @@ static bool session_of(struct events *v, int64_t connection_id, int64_t *session
 }
 
 /* True if a row's attachments are those that follow the event in its batch. */
-static bool same_attachments(
-	struct events *v, int64_t event_id, const struct incoming *in, bool *same, struct err *e)
+static bool same_attachments(struct sqlite3_stmt *st, int64_t event_id, const struct incoming *in,
+	bool *same, struct err *e)
 {
-	struct sqlite3_stmt *st = v->statement[FIND_ATTACHMENTS];
 	struct batch_cursor rest = *in->rest;
 	struct batch_record r;
 	bool found;
@@ -145,11 +155,17 @@ static void bind_range(struct sqlite3_stmt *st, const struct incoming *in, int64
 	(void)sqlite3_bind_int(st, 4, in->has_timestamp ? 0 : 1);
 }
 
-/* The first row that is this event; `out->event_id` stays 0 if there is none. */
-static bool find_row(
-	struct events *v, const struct incoming *in, struct duplicates_row *out, struct err *e)
+/* Where to look: a file's two statements. */
+struct place {
+	struct sqlite3_stmt *equal;
+	struct sqlite3_stmt *attachments;
+};
+
+/* The first row of a file that is this event; `out->event_id` stays 0 if there is none. */
+static bool find_in(struct events *v, const struct place *place, const struct incoming *in,
+	struct duplicates_row *out, struct err *e)
 {
-	struct sqlite3_stmt *st = v->statement[FIND_EQUAL];
+	struct sqlite3_stmt *st = place->equal;
 	const struct batch_record *r = in->record;
 	bool ok = true;
 	bool found = true;
@@ -172,12 +188,29 @@ static bool find_row(
 		ok = session_of(v, sqlite3_column_int64(st, 1), &row.connection_id, e);
 		if (!ok || !duplicates_match(v->duplicates, &row, &in->delivery))
 			continue;
-		ok = same_attachments(v, row.event_id, in, &same, e);
+		ok = same_attachments(place->attachments, row.event_id, in, &same, e);
 		if (ok && same)
 			*out = row;
 	}
 	(void)sqlite3_reset(st);
 	return ok;
+}
+
+/* The same in all files, the oldest first. */
+static bool find_row(
+	struct events *v, const struct incoming *in, struct duplicates_row *out, struct err *e)
+{
+	const struct place own = { v->statement[FIND_EQUAL], v->statement[FIND_ATTACHMENTS] };
+
+	for (size_t i = earlier_count(v->earlier); i-- > 0 && out->event_id == 0;) {
+		const struct place place = { earlier_query(v->earlier, i, EARLIER_EQUAL),
+			earlier_query(v->earlier, i, EARLIER_ATTACHMENTS) };
+
+		if (place.equal != NULL && place.attachments != NULL &&
+			!find_in(v, &place, in, out, e))
+			return false;
+	}
+	return out->event_id != 0 || find_in(v, &own, in, out, e);
 }
 
 /* False only where it is sure that no stored event can be this one. */
@@ -235,8 +268,13 @@ static bool insert(struct events *v, const struct incoming *in, struct err *e)
 	(void)sqlite3_bind_int64(st, 6, r->number[BATCH_EVENT_CONNECTION]);
 	db_bind_text(st, 7, r->text[BATCH_EVENT_RESULTS]);
 	db_bind_text(st, 8, r->text[BATCH_EVENT_EXTRA]);
+	if (v->first_id != 0)
+		(void)sqlite3_bind_int64(st, 9, v->first_id);
+	else
+		(void)sqlite3_bind_null(st, 9);
 	if (!db_step(st, e))
 		return false;
+	v->first_id = 0;
 	row.event_id = sqlite3_last_insert_rowid(v->db);
 	return insert_attachments(v, in, row.event_id, e) &&
 		row_tables_put(v->rows, in->stream->stream_id, &row, e);

@@ -30,6 +30,9 @@ enum event_fate { EVENT_STORED, EVENT_DUPLICATE };
 bool events_new(struct events **out, struct sqlite3 *db, struct streams *streams,
 	struct duplicates *duplicates, struct row_tables *rows, struct err *e) MUST_CHECK;
 
+/* Where to look for what a connection has delivered before the file began; must outlive it. */
+void events_look_back(struct events *v, struct earlier *earlier);
+
 /* Accepts NULL. */
 void events_free(struct events *v);
 

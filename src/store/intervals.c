@@ -82,11 +82,11 @@ static const char recover_sql[] =
 	"		AND o.stream_id IS NULL AND o.ended IS NULL) "
 	"	AND EXISTS (SELECT 1 FROM stream s JOIN wanted w USING (stream_id) "
 	"		WHERE s.feed_id = k.feed_id AND w.ended IS NULL);"
-	"DROP TABLE dangling;"
-	"DROP TABLE crashed;";
+	"DROP TABLE dangling;";
 
 struct intervals {
 	struct streams *streams;
+	struct earlier *earlier; /* may be NULL */
 	struct sqlite3_stmt *statement[STATEMENTS];
 };
 
@@ -104,6 +104,11 @@ bool intervals_new(
 	}
 	*out = v;
 	return true;
+}
+
+void intervals_look_back(struct intervals *v, struct earlier *earlier)
+{
+	v->earlier = earlier;
 }
 
 void intervals_free(struct intervals *v)
@@ -133,6 +138,8 @@ static bool take_covered(struct intervals *v, const struct stream *stream,
 	bool is_empty = ended != 0 && ended <= started;
 	struct sqlite3_stmt *st = v->statement[is_empty ? DELETE_COVERED : SET_COVERED];
 
+	if (!earlier_cover(v->earlier, stream->stream_id, r->number[1], ended, e))
+		return false;
 	(void)sqlite3_bind_int64(st, 1, stream->stream_id);
 	(void)sqlite3_bind_int64(st, 2, started);
 	if (!is_empty && ended == 0)
@@ -187,6 +194,11 @@ static bool take_outage(
 		return false;
 	if (r->text[2].ptr == NULL)
 		return true;
+	if (!earlier_outage(v->earlier,
+		    &(struct earlier_outage){
+			    r->number[0], stream_id, r->number[1], r->text[2], r->text[3] },
+		    e))
+		return false;
 	st = v->statement[BEGIN_OUTAGE];
 	bind_subject(st, r, stream_id);
 	(void)sqlite3_bind_int64(st, 3, r->number[1]);
@@ -225,9 +237,26 @@ bool intervals_cut_feeds(struct intervals *v, struct err *e)
 	return db_step(v->statement[FORGET_FEED_OUTAGES], e);
 }
 
-bool intervals_recover(struct sqlite3 *db, struct err *e)
+/* What was not recorded before the crash may reach back into the files before. */
+static bool recover_earlier(struct sqlite3 *db, struct earlier *earlier, struct err *e)
 {
-	return db_exec(db, recover_sql, e);
+	struct sqlite3_stmt *st = NULL;
+	bool found = true;
+	bool ok = db_prepare(db, &st, "SELECT feed_id, at FROM crashed", e);
+
+	while (ok && found) {
+		ok = db_first(st, &found, e);
+		if (ok && found)
+			ok = earlier_crashed(earlier, sqlite3_column_int64(st, 0),
+				sqlite3_column_int64(st, 1), e);
+	}
+	(void)sqlite3_finalize(st);
+	return ok && earlier_flush(earlier, e) && db_exec(db, "DROP TABLE crashed", e);
+}
+
+bool intervals_recover(struct sqlite3 *db, struct earlier *earlier, struct err *e)
+{
+	return db_exec(db, recover_sql, e) && recover_earlier(db, earlier, e);
 }
 
 bool intervals_retire(

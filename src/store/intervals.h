@@ -24,6 +24,9 @@ struct intervals;
 bool intervals_new(struct intervals **out, struct sqlite3 *db, struct streams *streams,
 	struct err *e) MUST_CHECK;
 
+/* Where to write what is learned about the time before the file began; must outlive it. */
+void intervals_look_back(struct intervals *v, struct earlier *earlier);
+
 /* Accepts NULL. */
 void intervals_free(struct intervals *v);
 
@@ -38,7 +41,7 @@ bool intervals_take(struct intervals *v, const struct batch_record *r, struct er
 /* Closes what the last run has left open. After a crash a connection ended with the run's last sign of life, and
  * what was covered is known only until the last byte that a connection of the feed has noted, if that is
  * earlier; from there on the feed has an outage. Runs in a transaction of the caller's. */
-bool intervals_recover(struct sqlite3 *db, struct err *e) MUST_CHECK;
+bool intervals_recover(struct sqlite3 *db, struct earlier *earlier, struct err *e) MUST_CHECK;
 
 /* Ends what is wanted of every feed that is not one of `ids`, and its outages. */
 bool intervals_retire(struct sqlite3 *db, const int64_t *ids, size_t count, int64_t at_us,

@@ -100,6 +100,26 @@ bool retention_limits(const struct retention *r)
 	return false;
 }
 
+int64_t retention_longest(const struct retention *r)
+{
+	int64_t all_us = r->parts[RETENTION_ALL].age_us;
+	int64_t longest_us = 0;
+
+	for (size_t i = 1; i < r->n_parts; i++) {
+		int64_t age_us = r->parts[i].age_us;
+
+		if (r->parts[i].feed_id == 0)
+			continue;
+		if (age_us == 0 || (all_us != 0 && all_us < age_us))
+			age_us = all_us;
+		if (age_us == 0)
+			return 0;
+		if (age_us > longest_us)
+			longest_us = age_us;
+	}
+	return longest_us != 0 ? longest_us : all_us;
+}
+
 void retention_parts_of(const struct retention *r, int64_t feed_id, struct slice path,
 	struct slice params, size_t out[RETENTION_LEVELS])
 {

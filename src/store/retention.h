@@ -58,6 +58,9 @@ bool retention_add_stream(struct retention *r, size_t part, int64_t feed_id, str
 /* True if anything is limited. */
 bool retention_limits(const struct retention *r);
 
+/* How long anything at all is to be kept; 0: something for ever. Each feed must have its part. */
+int64_t retention_longest(const struct retention *r);
+
 /* The parts that a stream belongs to, RETENTION_NO_PART where there is none. */
 void retention_parts_of(const struct retention *r, int64_t feed_id, struct slice path,
 	struct slice params, size_t out[RETENTION_LEVELS]);

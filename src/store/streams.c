@@ -10,7 +10,7 @@ enum { FIND, CREATE, NEWEST, FIRST, NEXT_SEQ, UPDATE, STATEMENTS };
 
 static const char *const statement_sql[STATEMENTS] = {
 	[FIND] = "SELECT stream_id, events, first, last_received, clock_offset, bytes, "
-		 "retained_from FROM stream "
+		 "retained_from, last FROM stream "
 		 "WHERE feed_id = ?1 AND path = ?2 AND params = ?3",
 	[CREATE] = "INSERT INTO stream (feed_id, path, params) VALUES (?1, ?2, ?3)",
 	[NEWEST] = "SELECT timestamp, seq FROM event WHERE stream_id = ?1 "
@@ -26,6 +26,7 @@ struct streams {
 	struct sqlite3 *db;
 	struct sqlite3_stmt *statement[STATEMENTS];
 	struct map map;
+	struct earlier *earlier; /* may be NULL */
 	struct stream *dirty;
 	int64_t rows;
 	size_t name_bytes;
@@ -87,23 +88,44 @@ static void bind_key(struct sqlite3_stmt *st, const struct stream_key *k)
 	(void)sqlite3_bind_text(st, 3, k->params.ptr, (int)k->params.len, SQLITE_STATIC);
 }
 
-/* Reads the newest key of a stream that is already in the file. */
-static bool load_newest(struct streams *s, struct stream *stream, struct err *e)
+/* Takes over the newest key that a query finds, if it is newer than what is known. */
+static bool take_newest(struct sqlite3_stmt *st, struct stream *stream, struct err *e)
 {
-	struct sqlite3_stmt *st = s->statement[NEWEST];
-	int rc;
+	int64_t us;
+	int64_t seq;
+	bool found;
 
 	(void)sqlite3_bind_int64(st, 1, stream->stream_id);
-	rc = sqlite3_step(st);
-	if (rc == SQLITE_ROW) {
-		stream->has_events = true;
-		stream->newest_us = sqlite3_column_int64(st, 0);
-		stream->newest_seq = sqlite3_column_int64(st, 1);
-	} else if (rc != SQLITE_DONE) {
-		(void)db_error(s->db, e);
-	}
+	if (!db_first(st, &found, e))
+		return false;
+	us = sqlite3_column_int64(st, 0);
+	seq = sqlite3_column_int64(st, 1);
 	(void)sqlite3_reset(st);
-	return rc == SQLITE_ROW || rc == SQLITE_DONE;
+	if (!found ||
+		(stream->has_events &&
+			(us < stream->newest_us ||
+				(us == stream->newest_us && seq <= stream->newest_seq))))
+		return true;
+	stream->has_events = true;
+	stream->newest_us = us;
+	stream->newest_seq = seq;
+	return true;
+}
+
+/* Reads the newest key of a stream that is already in the recording. */
+static bool load_newest(struct streams *s, struct stream *stream, struct err *e)
+{
+	if (!take_newest(s->statement[NEWEST], stream, e))
+		return false;
+	if (stream->has_events)
+		stream->last_us = stream->newest_us;
+	for (size_t i = 0; i < earlier_count(s->earlier); i++) {
+		struct sqlite3_stmt *st = earlier_query(s->earlier, i, EARLIER_NEWEST);
+
+		if (st != NULL && !take_newest(st, stream, e))
+			return false;
+	}
+	return true;
 }
 
 static bool load(
@@ -122,6 +144,7 @@ static bool load(
 		stream->clock_offset_us = sqlite3_column_int64(st, 4);
 		stream->bytes = sqlite3_column_int64(st, 5);
 		stream->retained_us = sqlite3_column_int64(st, 6);
+		stream->last_us = sqlite3_column_int64(st, 7);
 		stream->delivered_us = stream->last_received_us;
 	} else if (rc != SQLITE_DONE) {
 		(void)db_error(s->db, e);
@@ -156,6 +179,11 @@ static struct stream *new_stream(const struct stream_key *k)
 	return stream;
 }
 
+void streams_look_back(struct streams *s, struct earlier *earlier)
+{
+	s->earlier = earlier;
+}
+
 bool streams_get(struct streams *s, int64_t feed_id, struct slice path, struct slice params,
 	struct stream **out, struct err *e)
 {
@@ -187,18 +215,26 @@ bool streams_get(struct streams *s, int64_t feed_id, struct slice path, struct s
 static bool look_up_seq(struct streams *s, const struct stream *stream, int64_t timestamp_us,
 	int64_t *seq, struct err *e)
 {
-	struct sqlite3_stmt *st = s->statement[NEXT_SEQ];
-	int rc;
+	size_t files = earlier_count(s->earlier);
 
-	(void)sqlite3_bind_int64(st, 1, stream->stream_id);
-	(void)sqlite3_bind_int64(st, 2, timestamp_us);
-	rc = sqlite3_step(st);
-	if (rc == SQLITE_ROW)
-		*seq = sqlite3_column_int64(st, 0); /* NULL, no such key yet, reads as 0 */
-	else
-		(void)db_error(s->db, e);
-	(void)sqlite3_reset(st);
-	return rc == SQLITE_ROW;
+	*seq = 0;
+	for (size_t i = 0; i <= files; i++) {
+		struct sqlite3_stmt *st = i == files
+			? s->statement[NEXT_SEQ]
+			: earlier_query(s->earlier, i, EARLIER_NEXT_SEQ);
+		bool found;
+
+		if (st == NULL)
+			continue;
+		(void)sqlite3_bind_int64(st, 1, stream->stream_id);
+		(void)sqlite3_bind_int64(st, 2, timestamp_us);
+		if (!db_first(st, &found, e))
+			return false;
+		if (found && sqlite3_column_int64(st, 0) > *seq) /* NULL, no such key yet, is 0 */
+			*seq = sqlite3_column_int64(st, 0);
+		(void)sqlite3_reset(st);
+	}
+	return true;
 }
 
 static void note_dirty(struct streams *s, struct stream *stream)
@@ -214,6 +250,8 @@ static void count(struct streams *s, struct stream *stream, const struct streams
 {
 	if (stream->events == 0 || event->timestamp_us < stream->first_us)
 		stream->first_us = event->timestamp_us;
+	if (stream->events == 0 || event->timestamp_us > stream->last_us)
+		stream->last_us = event->timestamp_us;
 	stream->events++;
 	stream->bytes += (int64_t)event->bytes;
 	stream->last_received_us = event->received_us;
@@ -293,7 +331,7 @@ bool streams_flush(struct streams *s, struct err *e)
 		(void)sqlite3_bind_int64(st, 1, stream->stream_id);
 		(void)sqlite3_bind_int64(st, 2, stream->events);
 		bind_known(st, 3, stream->first_us, stream->events != 0);
-		bind_known(st, 4, stream->newest_us, stream->events != 0);
+		bind_known(st, 4, stream->last_us, stream->events != 0);
 		bind_known(st, 5, stream->last_received_us, stream->last_received_us != 0);
 		bind_known(st, 6, stream->clock_offset_us, stream->last_received_us != 0);
 		(void)sqlite3_bind_int64(st, 7, stream->bytes);

@@ -12,6 +12,7 @@
 #include "base/compiler.h"
 #include "base/err.h"
 #include "base/slice.h"
+#include "store/earlier.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,6 +31,7 @@ struct stream {
 	int64_t newest_us; /* highest timestamp */
 	int64_t newest_seq;
 	int64_t first_us;
+	int64_t last_us; /* highest timestamp in this file; newest_us may be of an earlier one */
 	int64_t events;
 	int64_t bytes;       /* of `results` */
 	int64_t retained_us; /* what was received before has been deleted; 0: nothing has */
@@ -48,6 +50,9 @@ struct streams;
 /* Prepares its statements on `db`, which must outlive it. */
 bool streams_new(struct streams **out, struct sqlite3 *db, struct err *e) MUST_CHECK;
 void streams_free(struct streams *s);
+
+/* Where to look for keys that this file does not hold; must outlive it. */
+void streams_look_back(struct streams *s, struct earlier *earlier);
 
 /* The stream, created if it is new. Valid until the next streams_trim or streams_free. */
 bool streams_get(struct streams *s, int64_t feed_id, struct slice path, struct slice params,

@@ -49,7 +49,8 @@ static const struct {
 		"LEFT JOIN (SELECT connection_id, count(*) AS n FROM event GROUP BY connection_id) e "
 		"	USING (connection_id) "
 		"WHERE c.stored_events <> coalesce(e.n, 0) "
-		"	AND NOT EXISTS (SELECT 1 FROM stream WHERE retained_from IS NOT NULL)" },
+		"	AND NOT EXISTS (SELECT 1 FROM stream WHERE retained_from > "
+		"		coalesce((SELECT started FROM series), 0))" },
 	{ "connections whose counters do not add up",
 		"SELECT 'connection ' || connection_id || ': it received ' || received_events || "
 		"' events, and stored ' || stored_events || ', knew ' || duplicate_events || "

@@ -2,11 +2,15 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/earlier.h"
 #include "store/intervals.h"
 #include "store/lock.h"
+#include "store/rotate.h"
+#include "store/series.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -29,6 +33,8 @@ struct item {
 	struct batch *batch;
 	int64_t began_us; /* monotonic; its first record */
 	int64_t watermark_us;
+	bool rotates;          /* goes into the next file */
+	int64_t connection_id; /* the last one given before */
 };
 
 /* A feed that has an id. */
@@ -50,16 +56,16 @@ struct writer {
 	struct db_options db;
 	char *path;
 	int lock_fd;
-	struct stat identity; /* of the file that was opened */
 	int64_t run_id;
 	int64_t floor_us;
 	int64_t last_connection_id;
 	int64_t last_feed_id;
 	struct named *feeds;
-	size_t limit;       /* bytes of all batches */
-	size_t large;       /* bytes of a batch that need not wait */
-	struct batch *open; /* the loop thread's */
-	int64_t open_us;    /* monotonic; since when it is open */
+	bool wants_rotation; /* the next batch goes into the next file */
+	size_t limit;        /* bytes of all batches */
+	size_t large;        /* bytes of a batch that need not wait */
+	struct batch *open;  /* the loop thread's */
+	int64_t open_us;     /* monotonic; since when it is open */
 
 	pthread_t thread;
 	bool is_started;
@@ -68,6 +74,12 @@ struct writer {
 
 	/* The writer thread's alone once it runs. */
 	struct applier *applier;
+	char *live; /* the file that is written; of a series, or `path` itself */
+	bool is_series;
+	bool rotates;
+	struct earlier *earlier;       /* NULL: no series */
+	struct applier *old;           /* an earlier file that is being completed */
+	int64_t rotate_after_us;       /* monotonic; not before: the last try has failed */
 	struct duplicates *duplicates; /* outlives appliers: connections do, too */
 	int64_t batch_number;
 	int64_t stored_until_us;  /* the watermark of the last batch */
@@ -81,6 +93,7 @@ struct writer {
 	int64_t chore_after_us; /* not before: the last one has failed */
 
 	pthread_mutex_t lock; /* guards what follows */
+	struct stat identity; /* of the file that is written */
 	pthread_cond_t changed;
 	struct item *head;
 	struct item **tail;
@@ -113,17 +126,59 @@ static bool keep_name(void *arg, const char *name, int64_t feed_id)
 	return true;
 }
 
+/* Takes a path for that of the file to write. */
+static bool set_live(struct writer *w, const char *path, struct err *e)
+{
+	char *copy = strdup(path);
+
+	if (copy == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	free(w->live);
+	w->live = copy;
+	w->db.path = copy;
+	w->is_series = strcmp(copy, w->path) != 0;
+	return true;
+}
+
+/* Which file is to be written; a rotation that was cut off is made up for. */
+static bool settle_live(struct writer *w, struct err *e)
+{
+	char live[PATH_MAX];
+
+	return rotate_settle(w->path, &w->db, w->rotates, clock_wall_us(), live, e) &&
+		set_live(w, live, e);
+}
+
+static bool open_applier(struct writer *w, struct err *e)
+{
+	if (!applier_open(&w->applier, &w->db, w->duplicates, e))
+		return false;
+	w->is_planned = false;
+	applier_look_back(w->applier, w->earlier);
+	return true;
+}
+
+static bool read_series(struct writer *w, struct err *e)
+{
+	return applier_number(
+		w->applier, "SELECT started FROM series", &w->stats.file_started_us, e);
+}
+
 static bool open_recording(struct writer *w, struct err *e)
 {
 	int64_t alive;
 
 	if (!db_check_header(w->path, e) || !lock_take(w->path, w->db.mode, &w->lock_fd, e) ||
-		!applier_open(&w->applier, &w->db, w->duplicates, e))
+		!settle_live(w, e) || !applier_open(&w->applier, &w->db, w->duplicates, e) ||
+		(w->is_series && !earlier_open(&w->earlier, w->path, w->live, &w->db, e)))
 		return false;
+	applier_look_back(w->applier, w->earlier);
 	if (stat(w->path, &w->identity) != 0)
 		return err_set(
 			e, ERR_STORE, "cannot find '%s' again: %s", w->path, strerror(errno));
-	if (!applier_number(w->applier, "SELECT max(connection_id) FROM connection",
+	if (!applier_number(w->applier,
+		    "SELECT max(connection_id) FROM (SELECT connection_id FROM connection "
+		    "UNION ALL SELECT connection_id FROM series)",
 		    &w->last_connection_id, e) ||
 		!feeds_names(applier_db(w->applier), keep_name, w, e) ||
 		!applier_number(w->applier,
@@ -133,6 +188,9 @@ static bool open_recording(struct writer *w, struct err *e)
 		return err_prefix(e, "cannot read '%s'", w->path);
 	if (alive > w->floor_us)
 		w->floor_us = alive;
+	if (w->is_series && !read_series(w, e))
+		return err_prefix(e, "cannot read '%s'", w->path);
+	earlier_look_since(w->earlier, w->floor_us - duplicates_window(w->duplicates));
 	if (!applier_start_run(w->applier,
 		    clock_wall_us() > w->floor_us ? clock_wall_us() : w->floor_us, &w->run_id, e))
 		return err_prefix(e, "cannot write to '%s'", w->path);
@@ -161,6 +219,9 @@ static void init_locks(struct writer *w)
 static void destroy(struct writer *w)
 {
 	applier_close(w->applier);
+	applier_close(w->old);
+	earlier_free(w->earlier);
+	free(w->live);
 	duplicates_free(w->duplicates);
 	row_plan_free(w->rows);
 	row_plan_free(w->tuning.rows);
@@ -191,6 +252,7 @@ bool writer_open(struct writer **out, const struct writer_options *o, struct err
 	w->lock_fd = -1;
 	w->tail = &w->head;
 	w->path = strdup(o->path);
+	w->rotates = o->rotates;
 	cache = smaller(o->buffer_bytes / 4, CACHE_MAX);
 	w->limit = o->buffer_bytes - cache;
 	/* One batch fills while another is being stored. */
@@ -358,14 +420,13 @@ static bool reopen(struct writer *w, bool *is_stored, struct err *e)
 		return err_set(e, ERR_STORE,
 			"'%s' is not the file any more that was opened; put that one back",
 			w->path);
-	if (!applier_open(&w->applier, &w->db, w->duplicates, e))
+	if ((w->is_series && !settle_live(w, e)) || !open_applier(w, e))
 		return false;
 	if (!applier_last_batch(w->applier, w->run_id, &last, e)) {
 		applier_close(w->applier);
 		w->applier = NULL;
 		return false;
 	}
-	w->is_planned = false;
 	*is_stored = last >= w->batch_number;
 	if (*is_stored)
 		duplicates_keep(w->duplicates);
@@ -409,8 +470,63 @@ static bool try_once(struct writer *w, const struct item *item, struct err *e)
 static bool has_chores(const struct writer *w)
 {
 	return w->applier != NULL && w->is_planned &&
-		(w->has_chores || applier_is_due(w->applier, w->stored_until_us)) &&
+		(w->has_chores || applier_is_due(w->applier, w->stored_until_us) ||
+			earlier_is_due(w->earlier, clock_mono_us())) &&
 		clock_mono_us() >= w->chore_after_us;
+}
+
+/* Opens an earlier file to complete it. One that cannot be opened is left as it is. */
+static void open_old(struct writer *w, const char *path)
+{
+	const struct apply_plan wanted = { .rows = w->rows };
+	struct db_options o = w->db;
+	struct err e;
+
+	o.path = path;
+	o.may_create = false;
+	if (applier_open(&w->old, &o, w->duplicates, &e) &&
+		applier_plan(w->old, &wanted, &e) == APPLY_STORED)
+		return;
+	log_line(LOG_WARN, "cannot complete an earlier file of the recording",
+		log_text("file", path), log_err(&e));
+	applier_close(w->old);
+	w->old = NULL;
+	earlier_complete(w->earlier, path);
+}
+
+/* Completes the earlier files, a slice at a time, seals them, and deletes those that are not to be kept. */
+static void do_earlier(struct writer *w)
+{
+	const struct trim_clock clock = { .until_us = clock_mono_us() + CHORE_US };
+	const char *behind = earlier_behind(w->earlier);
+	bool more = false;
+	struct err e;
+
+	if (behind != NULL && w->old == NULL)
+		open_old(w, behind);
+	if (w->old != NULL) {
+		if (applier_chore(w->old, &clock, &more, &e) != APPLY_STORED) {
+			more = false;
+			log_line(LOG_WARN, "cannot complete an earlier file of the recording",
+				log_text("file", behind), log_err(&e));
+		}
+		if (more)
+			return;
+		applier_close(w->old);
+		w->old = NULL;
+		earlier_complete(w->earlier, behind);
+	}
+	earlier_seal(w->earlier);
+}
+
+static void expire_earlier(struct writer *w)
+{
+	uint64_t results;
+	struct err e;
+
+	if (w->earlier != NULL && retention_limits(w->retention) &&
+		applier_result_bytes(w->applier, &results, &e))
+		earlier_expire(w->earlier, w->retention, w->stored_until_us, results);
 }
 
 /* Does a slice of what can wait. What fails is tried again later; the batches tell of a failing disk. */
@@ -424,8 +540,13 @@ static void do_chore(struct writer *w)
 	w->has_chores = false;
 	result = applier_chore(w->applier, &clock, &w->has_chores, &e);
 	w->chore_us = clock_mono_us();
-	if (settle(w, result))
+	if (settle(w, result)) {
+		if (!w->has_chores && earlier_is_due(w->earlier, w->chore_us))
+			do_earlier(w);
+		if (!w->has_chores)
+			expire_earlier(w);
 		return;
+	}
 	w->has_chores = true;
 	w->chore_after_us = w->chore_us + CHORE_RETRY_US;
 	log_line(LOG_WARN, "cannot put the recording in order, trying again",
@@ -466,14 +587,75 @@ static void tune(struct writer *w)
 			log_err(&e));
 }
 
+/* The configured path leads to the new file from now on. */
+static void relink(struct writer *w)
+{
+	struct err e;
+
+	(void)pthread_mutex_lock(&w->lock);
+	if (!series_link(w->path, w->live, &e))
+		log_line(LOG_ERROR, "the recording goes on in another file than its name leads to",
+			log_text("file", w->live), log_err(&e));
+	(void)stat(w->live, &w->identity);
+	(void)pthread_mutex_unlock(&w->lock);
+}
+
+/* Begins the next file with what comes after the last batch. False: the old one goes on. */
+static bool rotate(struct writer *w, const struct item *item, struct err *e)
+{
+	int64_t at_us = w->stored_until_us;
+	int64_t started_us = w->stats.file_started_us;
+	struct db_options next = w->db;
+	char path[PATH_MAX];
+	struct stat st;
+
+	/* Files are named by the second. */
+	if (!series_path(w->path, at_us, path) || stat(path, &st) == 0)
+		return true;
+	next.path = path;
+	if (!rotate_prepare(applier_db(w->applier), w->live, &next, at_us, item->connection_id, e))
+		return false;
+	if (!rotate_end(applier_db(w->applier), at_us, path, e) ||
+		!earlier_add(w->earlier, w->live, started_us, at_us, e) || !set_live(w, path, e)) {
+		/* Whether the old file has ended is told when it is opened again. */
+		(void)settle(w, APPLY_FAILED);
+		return false;
+	}
+	relink(w);
+	log_line(LOG_INFO, "the recording goes on in a new file", log_text("file", w->live));
+	applier_close(w->applier);
+	w->applier = NULL;
+	(void)pthread_mutex_lock(&w->lock);
+	w->stats.file_started_us = at_us;
+	(void)pthread_mutex_unlock(&w->lock);
+	return true;
+}
+
+/* Rotates where that is wanted, and possible. */
+static void try_rotate(struct writer *w, const struct item *item)
+{
+	struct err e;
+
+	if (!item->rotates || w->applier == NULL || !w->is_series || w->stored_until_us == 0 ||
+		w->old != NULL || clock_mono_us() < w->rotate_after_us)
+		return;
+	if (rotate(w, item, &e))
+		return;
+	w->rotate_after_us = clock_mono_us() + CHORE_RETRY_US;
+	log_line(LOG_ERROR, "cannot begin the next file of the recording, trying again",
+		log_text("database", w->path), log_err(&e),
+		log_int("retry_s", CHORE_RETRY_US / 1000000));
+}
+
 /* Commits one batch, however long it takes; false if the writer was told to give up. */
 static bool store(struct writer *w, const struct item *item)
 {
 	int64_t delay_ms = RETRY_MIN_MS;
 	struct err e;
 
-	w->batch_number++;
 	tune(w);
+	try_rotate(w, item);
+	w->batch_number++;
 	while (!try_once(w, item, &e)) {
 		bool give_up;
 
@@ -489,6 +671,7 @@ static bool store(struct writer *w, const struct item *item)
 	}
 	report_success(w);
 	w->stored_until_us = item->watermark_us;
+	earlier_look_since(w->earlier, w->stored_until_us - duplicates_window(w->duplicates));
 	return true;
 }
 
@@ -525,6 +708,7 @@ static struct item *take(struct writer *w)
 static void account(struct writer *w, const struct item *item, int64_t commit_us)
 {
 	uint64_t duplicates = w->applier != NULL ? applier_duplicates(w->applier) : 0;
+	uint64_t file;
 
 	w->queued_bytes -= batch_bytes(item->batch);
 	w->queued_events -= batch_events(item->batch);
@@ -533,6 +717,8 @@ static void account(struct writer *w, const struct item *item, int64_t commit_us
 	w->stats.stored_until_us = item->watermark_us;
 	w->oldest_us = 0;
 	w->stats.commit_us = commit_us;
+	if (w->is_series && w->applier != NULL && applier_file_bytes(w->applier, &file))
+		w->stats.file_bytes = file;
 	w->stats.streams = w->applier != NULL ? applier_streams(w->applier) : w->stats.streams;
 }
 
@@ -572,6 +758,8 @@ static void *writer_main(void *arg)
 		(void)pthread_mutex_lock(&w->lock);
 	}
 	(void)pthread_mutex_unlock(&w->lock);
+	if (w->old == NULL && earlier_behind(w->earlier) == NULL)
+		earlier_seal(w->earlier);
 	if (is_stored) /* else the run did not end as it should, and must not look so */
 		end_run(w);
 	(void)pthread_mutex_lock(&w->lock);
@@ -612,9 +800,12 @@ static void submit(struct writer *w, int64_t watermark_us)
 		free(item);
 		return;
 	}
-	*item = (struct item){
-		.batch = w->open, .began_us = w->open_us, .watermark_us = watermark_us
-	};
+	*item = (struct item){ .batch = w->open,
+		.began_us = w->open_us,
+		.watermark_us = watermark_us,
+		.rotates = w->wants_rotation,
+		.connection_id = w->last_connection_id };
+	w->wants_rotation = false;
 	w->open = NULL;
 	(void)pthread_mutex_lock(&w->lock);
 	*w->tail = item;
@@ -634,6 +825,12 @@ void writer_submit(struct writer *w, int64_t watermark_us)
 	(void)pthread_mutex_unlock(&w->lock);
 	if (!is_waiting || writer_wants_submit(w))
 		submit(w, watermark_us);
+}
+
+void writer_rotate(struct writer *w, int64_t watermark_us)
+{
+	submit(w, watermark_us);
+	w->wants_rotation = true;
 }
 
 bool writer_wants_submit(const struct writer *w)
@@ -666,12 +863,16 @@ bool writer_has_room(struct writer *w)
 	return bytes_held(w) <= w->limit / 2;
 }
 
-bool writer_is_in_place(const struct writer *w)
+bool writer_is_in_place(struct writer *w)
 {
 	struct stat st;
+	bool is_there;
 
-	return stat(w->path, &st) == 0 && st.st_dev == w->identity.st_dev &&
+	(void)pthread_mutex_lock(&w->lock);
+	is_there = stat(w->path, &st) == 0 && st.st_dev == w->identity.st_dev &&
 		st.st_ino == w->identity.st_ino;
+	(void)pthread_mutex_unlock(&w->lock);
+	return is_there;
 }
 
 void writer_get_stats(struct writer *w, struct writer_stats *out)

@@ -33,6 +33,7 @@ struct writer_options {
 	bool sync_full;
 	size_t buffer_bytes; /* for all batches and SQLite's page cache together */
 	int64_t duplicate_window_us;
+	bool rotates; /* a plain file becomes the first of a series */
 };
 
 struct writer_stats {
@@ -45,6 +46,8 @@ struct writer_stats {
 	int64_t streams;         /* rows of `stream` */
 	size_t queued_bytes;     /* handed over and not yet stored, with the open batch */
 	bool is_failing;         /* the last commit failed, or could not begin */
+	int64_t file_started_us; /* from when on the file records; 0: it is not of a series */
+	uint64_t file_bytes;
 };
 
 /* Opens and locks the recording, starts a run. No thread runs yet. */
@@ -96,6 +99,10 @@ struct batch *writer_batch(struct writer *w);
  * too, so that `run.last_alive` goes on. */
 void writer_submit(struct writer *w, int64_t watermark_us);
 
+/* Hands the open batch over as the last one of this file; what comes after it goes into the next file of the series.
+ * If that cannot be made it is logged, and the file goes on. */
+void writer_rotate(struct writer *w, int64_t watermark_us);
+
 /* True when the open batch is large enough to be submitted before the commit interval is over. */
 bool writer_wants_submit(const struct writer *w);
 
@@ -110,7 +117,7 @@ bool writer_has_room(struct writer *w);
 
 /* False if the recording's file is no longer at its path: removed, or renamed, or another is there. What is
  * stored then goes where nobody will look. */
-bool writer_is_in_place(const struct writer *w);
+bool writer_is_in_place(struct writer *w);
 
 void writer_get_stats(struct writer *w, struct writer_stats *out);
 

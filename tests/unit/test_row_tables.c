@@ -483,7 +483,8 @@ static void tables_that_are_sound_have_no_finding_at_any_moment(void **state)
 	while (more) {
 		assert_string_equal(findings(), "");
 		event("q", "{}", "[{\"n\":4,\"new\":null},{}]");
-		assert_int_equal(applier_chore(a, 0, &more, &e), APPLY_STORED);
+		assert_int_equal(
+			applier_chore(a, &(struct trim_clock){ 0 }, &more, &e), APPLY_STORED);
 	}
 	configure_one("p", "{\"n\":1}", "t");
 	event("q", "{}", "[{\"n\":5}]");
