@@ -223,6 +223,8 @@ static void rotated_files_are_sealed_and_sound(void **state)
 
 	(void)state;
 	record_two_files();
+	assert_true(batch_add_covered(
+		writer_batch(w), &stream, base_us + SECOND, base_us + 12 * SECOND));
 	close_writer(base_us + 12 * SECOND);
 	assert_true(series_list(configured, &paths, &count, &e));
 	assert_int_equal(count, 2);
