@@ -130,6 +130,7 @@ static const char *rows_in(size_t i, const char *sql)
 	assert_true(series_list(configured, &paths, &count, &e));
 	assert_true(i < count);
 	assert_int_equal(sqlite3_open_v2(paths[i], &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	(void)sqlite3_busy_timeout(db, 5000); /* it may be about to be sealed */
 	(void)snprintf(text, sizeof(text), "%s", rows_of(db, sql));
 	(void)sqlite3_close(db);
 	series_list_free(paths, count);
