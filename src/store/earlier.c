@@ -20,10 +20,10 @@
 #define WRITE_VERSION_AT 18 /* SQLite file format, section 1.3: 2 is WAL */
 
 static const char *const query_sql[EARLIER_QUERIES] = {
-	[EARLIER_EQUAL] = "SELECT event_id, connection_id, received FROM event "
-			  "WHERE stream_id = ?1 AND timestamp BETWEEN ?2 AND ?3 "
-			  "AND (timestamp_text IS '') = ?4 AND connection_id <> ?5 "
-			  "AND results = ?6 AND extra IS ?7 ORDER BY timestamp, seq",
+	[EARLIER_EQUAL] = ("SELECT event_id, connection_id, received FROM event "
+			   "WHERE stream_id = ?1 AND timestamp BETWEEN ?2 AND ?3 "
+			   "AND (timestamp_text IS '') = ?4 AND connection_id <> ?5 "
+			   "AND results = ?6 AND extra IS ?7 ORDER BY timestamp, seq"),
 	[EARLIER_ATTACHMENTS] =
 		"SELECT number, data FROM attachment WHERE event_id = ?1 ORDER BY number",
 	[EARLIER_NEWEST] = "SELECT timestamp, seq FROM event WHERE stream_id = ?1 "

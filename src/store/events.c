@@ -8,9 +8,9 @@
 enum { INSERT_EVENT, INSERT_ATTACHMENT, FIND_EQUAL, FIND_ATTACHMENTS, FIND_SESSION, STATEMENTS };
 
 static const char *const statement_sql[STATEMENTS] = {
-	[INSERT_EVENT] = "INSERT INTO event (stream_id, timestamp, seq, timestamp_text, received, "
-			 "connection_id, results, extra, event_id) "
-			 "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+	[INSERT_EVENT] = ("INSERT INTO event (stream_id, timestamp, seq, timestamp_text, received, "
+			  "connection_id, results, extra, event_id) "
+			  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"),
 	[INSERT_ATTACHMENT] = "INSERT INTO attachment (event_id, number, data) VALUES (?1, ?2, ?3)",
 	[FIND_EQUAL] = "SELECT event_id, connection_id, received FROM event "
 		       "WHERE stream_id = ?1 AND timestamp BETWEEN ?2 AND ?3 "
