@@ -20,7 +20,9 @@ enum command { RUN, CHECK_CONFIG, PRINT_CONFIG, VERIFY };
 
 struct arguments {
 	enum command command;
-	const char *config; /* VERIFY: the recording */
+	const char *config; /* VERIFY: the first recording */
+	char *const *more;  /* VERIFY: the others */
+	size_t n_more;
 	enum log_level level;
 	enum log_format format;
 };
@@ -29,7 +31,7 @@ static const char usage[] =
 	"usage: tapedeckd [--log-level LEVEL] [--log-format FORMAT] CONFIG\n"
 	"       tapedeckd --check-config CONFIG\n"
 	"       tapedeckd --print-config CONFIG\n"
-	"       tapedeckd --verify RECORDING\n"
+	"       tapedeckd --verify RECORDING...\n"
 	"\n"
 	"Records the Socket.IO feeds that CONFIG names into an SQLite file.\n"
 	"\n"
@@ -37,7 +39,7 @@ static const char usage[] =
 	"  --log-format text|json              lines for people or for programs (text)\n"
 	"  --check-config CONFIG               check the file and say what is wrong with it\n"
 	"  --print-config CONFIG               the configuration with every default, secrets hidden\n"
-	"  --verify RECORDING                  check a recording and say what is wrong with it, a line each\n"
+	"  --verify RECORDING...               check recordings and say what is wrong with them, a line each\n"
 	"  --version                           the program's version\n"
 	"  --help                              this text\n"
 	"\n"
@@ -138,6 +140,11 @@ static bool parse(int argc, char **argv, struct arguments *a, int *code)
 			return false; /* getopt_long has said what is wrong */
 		}
 	}
+	if (ok && a->command == VERIFY) {
+		a->more = argv + optind;
+		a->n_more = (size_t)(argc - optind);
+		optind = argc;
+	}
 	for (; ok && optind < argc; optind++)
 		ok = set_command(a, RUN, argv[optind]);
 	if (ok && a->config == NULL) {
@@ -176,24 +183,42 @@ static int print_config(const struct config *config)
 	return fail(EXIT_FAILED, &e);
 }
 
+struct verified {
+	const char *path;
+	bool is_one_of_many; /* findings then name it */
+	bool is_sound;
+};
+
 static void tell_finding(void *arg, const char *finding)
 {
-	bool *is_sound = arg;
+	struct verified *v = arg;
 
-	*is_sound = false;
+	v->is_sound = false;
+	if (v->is_one_of_many)
+		(void)printf("%s: ", v->path);
 	(void)puts(finding);
 }
 
-static int verify_recording(const char *path)
+static int verify_recording(const char *path, bool is_one_of_many)
 {
-	bool is_sound = true;
+	struct verified v = { path, is_one_of_many, true };
 	struct err e;
 
-	if (!verify(path, tell_finding, &is_sound, &e))
+	if (!verify(path, tell_finding, &v, &e))
 		return fail(EXIT_FAILED, &e);
-	if (is_sound)
+	if (v.is_sound)
 		(void)printf("%s: sound\n", path);
-	return is_sound ? EXIT_DONE : EXIT_FAILED;
+	return v.is_sound ? EXIT_DONE : EXIT_FAILED;
+}
+
+static int verify_all(const struct arguments *a)
+{
+	int code = verify_recording(a->config, a->n_more != 0);
+
+	for (size_t i = 0; i < a->n_more; i++)
+		if (verify_recording(a->more[i], true) != EXIT_DONE)
+			code = EXIT_FAILED;
+	return code;
 }
 
 static void stop(void *arg)
@@ -296,7 +321,7 @@ int main(int argc, char **argv)
 	/* A core file would hold the API key. */
 	(void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
 	if (a.command == VERIFY)
-		return verify_recording(a.config);
+		return verify_all(&a);
 	if (!config_load(&config, a.config, &e))
 		return fail(EXIT_USAGE, &e);
 	if (a.command == CHECK_CONFIG)

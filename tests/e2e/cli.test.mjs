@@ -225,6 +225,10 @@ e2e('--verify: a sound recording, also while it is written; a finding; what is n
 	const found = await verify('market.db');
 	assert.equal(found.code, 1);
 	assert.match(found.stdout, /^stream 1 \(p {}\): it counts 17 events .*, there are 1 .*\n$/);
+	const many = await runToEnd(['--verify', scene.file('nowhere.db'), scene.file('market.db'), scene.file('market.db')]);
+	assert.equal(many.code, 1);
+	assert.match(many.stdout, /^(\S+market\.db: [^\n]+\n){2,}$/);
+	assert.match(many.stderr, /nowhere\.db/);
 	const none = await verify('nowhere.db');
 	assert.equal(none.code, 1);
 	assert.match(none.stderr, /cannot verify .*No such file/);
