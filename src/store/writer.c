@@ -7,6 +7,7 @@
 #include "store/lock.h"
 #include "store/rotate.h"
 #include "store/series.h"
+#include "store/wal.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -22,6 +23,7 @@
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 2000
 #define REPEAT_LOG_US 60000000
+#define WAL_LOOK_US 1000000
 /* What can wait is done in slices when no batch waits, and at the least so often. */
 #define CHORE_US 50000
 #define CHORE_EVERY_US 1000000
@@ -77,8 +79,10 @@ struct writer {
 	char *live; /* the file that is written; of a series, or `path` itself */
 	bool is_series;
 	bool rotates;
-	struct earlier *earlier;       /* NULL: no series */
-	struct applier *old;           /* an earlier file that is being completed */
+	struct earlier *earlier; /* NULL: no series */
+	struct applier *old;     /* an earlier file that is being completed */
+	struct wal_watch wal;
+	int64_t wal_looked_us;
 	int64_t rotate_after_us;       /* monotonic; not before: the last try has failed */
 	struct duplicates *duplicates; /* outlives appliers: connections do, too */
 	int64_t batch_number;
@@ -383,6 +387,7 @@ static void wait_ms(struct writer *w, int64_t ms)
 static void report_failure(struct writer *w, const struct err *e)
 {
 	int64_t now = clock_mono_us();
+	struct wal_holder holder;
 
 	if (w->failing_since_us == 0) {
 		w->failing_since_us = now;
@@ -394,8 +399,14 @@ static void report_failure(struct writer *w, const struct err *e)
 	if (w->failing_logged_us != 0 && now - w->failing_logged_us < REPEAT_LOG_US)
 		return;
 	w->failing_logged_us = now;
-	log_line(LOG_ERROR, "cannot store, trying again", log_text("database", w->path), log_err(e),
-		log_int("failing_s", (now - w->failing_since_us) / 1000000));
+	wal_find_holder(w->live, WAL_LOCK_WRITE, &holder);
+	if (holder.pid != 0)
+		log_line(LOG_ERROR, "cannot store, trying again", log_text("database", w->path),
+			log_err(e), log_int("failing_s", (now - w->failing_since_us) / 1000000),
+			log_int("pid", holder.pid), log_text("program", holder.program));
+	else
+		log_line(LOG_ERROR, "cannot store, trying again", log_text("database", w->path),
+			log_err(e), log_int("failing_s", (now - w->failing_since_us) / 1000000));
 }
 
 static void report_success(struct writer *w)
@@ -732,6 +743,16 @@ static void end_run(struct writer *w)
 			log_err(&e));
 }
 
+static void look_at_wal(struct writer *w)
+{
+	int64_t now = clock_mono_us();
+
+	if (now - w->wal_looked_us < WAL_LOOK_US)
+		return;
+	w->wal_looked_us = now;
+	wal_watch(&w->wal, w->live, now);
+}
+
 static void *writer_main(void *arg)
 {
 	struct writer *w = arg;
@@ -744,6 +765,7 @@ static void *writer_main(void *arg)
 
 		(void)pthread_mutex_unlock(&w->lock);
 		is_stored = store(w, item);
+		look_at_wal(w);
 		if (has_chores(w) && clock_mono_us() - w->chore_us >= CHORE_EVERY_US)
 			do_chore(w);
 		(void)pthread_mutex_lock(&w->lock);
