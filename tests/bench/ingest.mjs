@@ -35,6 +35,32 @@ const RECORDERS = {
 	},
 };
 
+// Who reads meanwhile, as a program of its own: nobody; a query that goes on for longer than the bench; one that asks
+// for the newest rows every 10 ms.
+const READERS = {
+	none: null,
+	query: 'SELECT count(*) FROM event a JOIN event b ON b.event_id <= a.event_id WHERE length(a.results) + length(b.results) = 0;\n',
+	poll: 'SELECT count(*) FROM (SELECT * FROM recording ORDER BY event_id DESC LIMIT 100);\n',
+};
+const READ_EVERY_MS = 10;
+
+function startReader(file, kind) {
+	if (READERS[kind] === null)
+		return null;
+	const reader = spawn('sqlite3', ['-readonly', file], { stdio: ['pipe', 'ignore', 'ignore'] });
+
+	reader.stdin.on('error', () => {}); // it is killed in the end
+	reader.stdin.write(READERS[kind]);
+	if (kind === 'poll')
+		reader.timer = setInterval(() => reader.stdin.write(READERS.poll), READ_EVERY_MS);
+	return reader;
+}
+
+function stopReader(reader) {
+	clearInterval(reader?.timer);
+	reader?.kill('SIGKILL');
+}
+
 // CPU seconds of a process, all threads.
 function cpuOf(pid) {
 	const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ');
@@ -96,12 +122,13 @@ async function stop(child) {
 	child.kill('SIGKILL');
 }
 
-async function measure(recorderName, shapeName, wanted) {
+async function measure(recorderName, shapeName, wanted, readerKind = 'none') {
 	const { streams } = SHAPES[shapeName];
 	const total = Math.ceil(wanted / streams) * streams;
 	const dir = mkdtempSync(path.join(os.tmpdir(), 'tapedeck-bench-'));
 	const sender = fork(path.join(here, 'sender.mjs'), [shapeName, String(total)]);
 	const message = listen(sender);
+	let reader = null;
 	const recorder = RECORDERS[recorderName](dir, `http://127.0.0.1:${await message('port')}`, shapeName);
 
 	try {
@@ -111,6 +138,10 @@ async function measure(recorderName, shapeName, wanted) {
 		const cpu = cpuOf(recorder.pid);
 		const begun = process.hrtime.bigint();
 		sender.send('go');
+		if (readerKind !== 'none') {
+			await sleep(REST_MS);
+			reader = startReader(path.join(dir, 'market.db'), readerKind);
+		}
 		await message('done');
 		const stored = await allStored(path.join(dir, 'market.db'), total);
 		const seconds = Number(process.hrtime.bigint() - begun) / 1e9;
@@ -120,6 +151,7 @@ async function measure(recorderName, shapeName, wanted) {
 			events: total, seconds, rest, cpu: cpuOf(recorder.pid) - cpu, peak: memoryOf(recorder.pid, 'VmHWM'),
 		};
 	} finally {
+		stopReader(reader);
 		await stop(recorder);
 		sender.kill();
 		rmSync(dir, { recursive: true, force: true });
@@ -143,7 +175,7 @@ function print(title, rows) {
 
 const { values } = parseArgs({ options: {
 	small: { type: 'string', default: '2000000' }, large: { type: 'string', default: '20000' },
-	only: { type: 'string' },
+	only: { type: 'string' }, readers: { type: 'boolean', default: false },
 } });
 const recorders = Object.keys(RECORDERS).filter((name) => values.only === undefined || values.only === name);
 
@@ -157,7 +189,10 @@ for (const shapeName of Object.keys(SHAPES)) {
 
 	if (Number(values[shapeName]) === 0)
 		continue;
-	for (const recorder of recorders)
+	if (values.readers)
+		for (const kind of Object.keys(READERS))
+			rows.push({ recorder: `reader: ${kind}`, ...await measure('tapedeckd', shapeName, Number(values[shapeName]), kind) });
+	for (const recorder of values.readers ? [] : recorders)
 		rows.push({ recorder, ...await measure(recorder, shapeName, Number(values[shapeName])) });
 	print(`${SHAPES[shapeName].title}, ${roundMaker(SHAPES[shapeName]).eventBytes} bytes each`, rows);
 }

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Measures how fast events get from the socket into the file: tapedeckd and a Node.js recorder, the same
 # sender, one after the other. Builds both where needed. TAPEDECK_BIN names another directory of programs.
-# usage: tests/bench/ingest.sh [--small N] [--large N] [--only tapedeckd|node]
+# usage: tests/bench/ingest.sh [--small N] [--large N] [--only tapedeckd|node] [--readers]
 #   --small N   events of about 270 bytes over 1,000 streams (default 2000000; 0: none)
 #   --large N   events of about 40 KB (default 20000; 0: none)
+#   --readers   tapedeckd alone: without a reader, with one whose query lasts longer than the bench, and with one
+#               that asks for the newest rows every 10 ms
 set -euo pipefail
 cd "$(dirname "$0")"
 
