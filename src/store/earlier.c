@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/event_sql.h"
 #include "store/rotate.h"
 #include "store/series.h"
 
@@ -20,16 +21,10 @@
 #define WRITE_VERSION_AT 18 /* SQLite file format, section 1.3: 2 is WAL */
 
 static const char *const query_sql[EARLIER_QUERIES] = {
-	[EARLIER_EQUAL] = ("SELECT event_id, connection_id, received FROM event "
-			   "WHERE stream_id = ?1 AND timestamp BETWEEN ?2 AND ?3 "
-			   "AND (timestamp_text IS '') = ?4 AND connection_id <> ?5 "
-			   "AND results = ?6 AND extra IS ?7 ORDER BY timestamp, seq"),
-	[EARLIER_ATTACHMENTS] =
-		"SELECT number, data FROM attachment WHERE event_id = ?1 ORDER BY number",
-	[EARLIER_NEWEST] = "SELECT timestamp, seq FROM event WHERE stream_id = ?1 "
-			   "ORDER BY timestamp DESC, seq DESC LIMIT 1",
-	[EARLIER_NEXT_SEQ] =
-		"SELECT max(seq) + 1 FROM event WHERE stream_id = ?1 AND timestamp = ?2",
+	[EARLIER_EQUAL] = EVENT_SQL_EQUAL,
+	[EARLIER_ATTACHMENTS] = EVENT_SQL_ATTACHMENTS,
+	[EARLIER_NEWEST] = EVENT_SQL_NEWEST,
+	[EARLIER_NEXT_SEQ] = EVENT_SQL_NEXT_SEQ,
 };
 
 struct file {
@@ -199,10 +194,13 @@ bool earlier_add(
 
 void earlier_look_since(struct earlier *x, int64_t since_us)
 {
+	size_t looked_at;
+
 	if (x == NULL)
 		return;
 	x->look_since_us = since_us;
-	for (size_t i = 0; i + earlier_count(x) < x->count; i++)
+	looked_at = earlier_count(x);
+	for (size_t i = 0; i + looked_at < x->count; i++)
 		close_queries(&x->files[i]);
 }
 

@@ -1,6 +1,7 @@
 #include "store/events.h"
 
 #include "store/db.h"
+#include "store/event_sql.h"
 
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -12,12 +13,8 @@ static const char *const statement_sql[STATEMENTS] = {
 			  "connection_id, results, extra, event_id) "
 			  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"),
 	[INSERT_ATTACHMENT] = "INSERT INTO attachment (event_id, number, data) VALUES (?1, ?2, ?3)",
-	[FIND_EQUAL] = "SELECT event_id, connection_id, received FROM event "
-		       "WHERE stream_id = ?1 AND timestamp BETWEEN ?2 AND ?3 "
-		       "AND (timestamp_text IS '') = ?4 AND connection_id <> ?5 AND results = ?6 "
-		       "AND extra IS ?7 ORDER BY timestamp, seq",
-	[FIND_ATTACHMENTS] =
-		"SELECT number, data FROM attachment WHERE event_id = ?1 ORDER BY number",
+	[FIND_EQUAL] = EVENT_SQL_EQUAL,
+	[FIND_ATTACHMENTS] = EVENT_SQL_ATTACHMENTS,
 	[FIND_SESSION] = "SELECT coalesce(min(o.connection_id), ?1) FROM connection c "
 			 "JOIN connection o USING (pid) WHERE c.connection_id = ?1",
 };

@@ -2,6 +2,7 @@
 
 #include "base/map.h"
 #include "store/db.h"
+#include "store/event_sql.h"
 
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -13,11 +14,10 @@ static const char *const statement_sql[STATEMENTS] = {
 		 "retained_from, last FROM stream "
 		 "WHERE feed_id = ?1 AND path = ?2 AND params = ?3",
 	[CREATE] = "INSERT INTO stream (feed_id, path, params) VALUES (?1, ?2, ?3)",
-	[NEWEST] = "SELECT timestamp, seq FROM event WHERE stream_id = ?1 "
-		   "ORDER BY timestamp DESC, seq DESC LIMIT 1",
+	[NEWEST] = EVENT_SQL_NEWEST,
 	[FIRST] = "SELECT timestamp FROM event WHERE stream_id = ?1 "
 		  "ORDER BY timestamp, seq LIMIT 1",
-	[NEXT_SEQ] = "SELECT max(seq) + 1 FROM event WHERE stream_id = ?1 AND timestamp = ?2",
+	[NEXT_SEQ] = EVENT_SQL_NEXT_SEQ,
 	[UPDATE] = "UPDATE stream SET events = ?2, first = ?3, last = ?4, last_received = ?5, "
 		   "clock_offset = ?6, bytes = ?7, retained_from = ?8 WHERE stream_id = ?1",
 };

@@ -173,10 +173,10 @@ static bool open_recording(struct writer *w, struct err *e)
 	int64_t alive;
 
 	if (!db_check_header(w->path, e) || !lock_take(w->path, w->db.mode, &w->lock_fd, e) ||
-		!settle_live(w, e) || !applier_open(&w->applier, &w->db, w->duplicates, e) ||
-		(w->is_series && !earlier_open(&w->earlier, w->path, w->live, &w->db, e)))
+		!settle_live(w, e) ||
+		(w->is_series && !earlier_open(&w->earlier, w->path, w->live, &w->db, e)) ||
+		!open_applier(w, e))
 		return false;
-	applier_look_back(w->applier, w->earlier);
 	if (stat(w->path, &w->identity) != 0)
 		return err_set(
 			e, ERR_STORE, "cannot find '%s' again: %s", w->path, strerror(errno));
