@@ -694,17 +694,17 @@ static bool load_columns(struct row_table *t, struct err *e)
 	return ok;
 }
 
-/* True if the file has the table with every column that `row_column` tells of. */
-static bool is_whole(struct row_table *t, bool *whole, struct err *e)
+bool row_table_is_whole(
+	struct sqlite3 *db, const struct row_table_name *name, bool *whole, struct err *e)
 {
 	char *sql = sqlite3_mprintf(
 		"SELECT (SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = %Q COLLATE NOCASE) "
 		"= 1 AND (SELECT group_concat(name) FROM (SELECT name FROM pragma_table_info(%Q) LIMIT 3)) "
 		"= '_row,event_id,timestamp' AND NOT EXISTS (SELECT 1 FROM row_column WHERE table_id = %lld "
 		"AND column COLLATE NOCASE NOT IN (SELECT name FROM pragma_table_info(%Q)))",
-		t->sql_name, t->sql_name, (long long)t->table_id, t->sql_name);
+		name->sql_name, name->sql_name, (long long)name->table_id, name->sql_name);
 	int64_t answer = 0;
-	bool ok = sql != NULL ? db_number(t->db, sql, &answer, e)
+	bool ok = sql != NULL ? db_number(db, sql, &answer, e)
 			      : err_set(e, ERR_NOMEM, "out of memory");
 
 	sqlite3_free(sql);
@@ -721,7 +721,7 @@ bool row_table_open(struct row_table **out, struct sqlite3 *db, const struct row
 	*out = NULL;
 	if (t == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	if (!is_whole(t, &whole, e) ||
+	if (!row_table_is_whole(db, name, &whole, e) ||
 		(whole && (!keep_ours(t, e) || !load_columns(t, e) || !make_indexes(t, e)))) {
 		row_table_free(t);
 		return false;

@@ -46,6 +46,10 @@ struct row_table_name {
 bool row_table_create(struct row_table **out, struct sqlite3 *db, const struct row_table_name *name,
 	const struct slice *params, size_t n_params, struct err *e) MUST_CHECK;
 
+/* `*whole`: the file has the table, with every column that `row_column` tells of. */
+bool row_table_is_whole(struct sqlite3 *db, const struct row_table_name *name, bool *whole,
+	struct err *e) MUST_CHECK;
+
 /* Opens one that was made before. `*out` is NULL if it is not there any more, or not with those columns. */
 bool row_table_open(struct row_table **out, struct sqlite3 *db, const struct row_table_name *name,
 	struct err *e) MUST_CHECK;

@@ -249,19 +249,14 @@ static bool check_strays(struct check *c, struct err *e)
 
 static bool check_table(struct check *c, struct err *e)
 {
-	int64_t is_there = 0;
-	char *sql = sqlite3_mprintf(
-		"SELECT (SELECT group_concat(name) FROM (SELECT name FROM "
-		"pragma_table_info(%Q) LIMIT 3)) = '_row,event_id,timestamp' AND NOT "
-		"EXISTS (SELECT 1 FROM row_column WHERE table_id = %lld AND column "
-		"COLLATE NOCASE NOT IN (SELECT name FROM pragma_table_info(%Q)))",
-		c->name, (long long)c->table_id, c->name);
+	const struct row_table_name name = {
+		.table_id = c->table_id, .name = c->name, .sql_name = c->name, .indexes = "[]"
+	};
 	char text[FINDING_MAX];
-	bool ok = sql != NULL ? db_number(c->db, sql, &is_there, e)
-			      : err_set(e, ERR_NOMEM, "out of memory");
+	bool whole = false;
+	bool ok = row_table_is_whole(c->db, &name, &whole, e);
 
-	sqlite3_free(sql);
-	if (ok && is_there == 0) {
+	if (ok && !whole) {
 		(void)snprintf(text, sizeof(text),
 			"row table \"%s\": it, or a column of it, has gone", c->name);
 		c->find(c->arg, text);
