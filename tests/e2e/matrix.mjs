@@ -31,6 +31,14 @@ const granted = (feed) => feed.counters.subscribes - feed.counters.refusedSubscr
 // Waits until a new connection has subscribed.
 const again = (feed, before) => waitFor(() => granted(feed) > before, 'another subscription', SLACK * 8000);
 
+// Cuts the connections until the daemon has noticed: between two polls there is a moment without any.
+async function cutOff(feed, daemon) {
+	const losses = () => daemon.stderr.split(' disconnected ').length;
+	const before = losses();
+
+	await waitFor(() => losses() > before || feed.cut(), 'the loss to be noticed', SLACK * 8000);
+}
+
 async function checkEvents(scene, count) {
 	const rows = await scene.sql("SELECT e.timestamp / 1000000 - 1400666400 AS n, hex(e.results) AS results FROM event e "
 		+ "JOIN stream USING (stream_id) WHERE path = 'p' ORDER BY event_id");
@@ -67,7 +75,7 @@ async function cell(scene, { version, way, protocol, bytes }) {
 	burst(feed, EVENTS, 1);
 	await scene.stored(EVENTS + 1);
 	before = granted(feed);
-	feed.cut();
+	await cutOff(feed, daemon);
 	await again(feed, before);
 	burst(feed, EVENTS + 1, 1);
 	await scene.stored(EVENTS + 2);
@@ -75,7 +83,7 @@ async function cell(scene, { version, way, protocol, bytes }) {
 	// A token that is not taken any more is replaced.
 	before = granted(feed);
 	feed.forgetTokens();
-	feed.cut();
+	await cutOff(feed, daemon);
 	await again(feed, before);
 	assert.ok(feed.counters.refused >= 1);
 	burst(feed, EVENTS + 2, 1);
