@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(gcc libc6-dev cmake make pkg-config libevent-dev libcurl4-openssl-dev libwslay-dev
-	libjansson-dev libsqlite3-dev libssl-dev zlib1g-dev libcmocka-dev sqlite3 ca-certificates)
+	libjansson-dev libsqlite3-dev libssl-dev zlib1g-dev libjwt-dev libcmocka-dev sqlite3 ca-certificates)
 case "${1-}" in
 --demo) ;;
 "") packages+=(clang libclang-rt-dev clang-format openssl bsdutils procps faketime
