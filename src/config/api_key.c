@@ -144,7 +144,7 @@ static bool key_from_env(const char *name, struct secret **out, struct err *e)
 	if (kept == NULL)
 		return err_set(e, ERR_CONFIG,
 			"no API key: the environment variable '%s' is not set; set it where the "
-			"daemon is started, or use api_key_file",
+			"program is started, or name a file in its place",
 			name);
 	return make_key(secret_reveal(kept->value), name, out, e);
 }

@@ -17,6 +17,7 @@
 #ifndef TAPEDECK_CONFIG_CONFIG_H
 #define TAPEDECK_CONFIG_CONFIG_H
 
+#include "base/arena.h"
 #include "base/compiler.h"
 #include "base/err.h"
 #include "base/secret.h"
@@ -183,6 +184,11 @@ struct config *config_share(struct config *c);
 
 /* Accepts NULL. */
 void config_free(struct config *c);
+
+/* Reads a dialect as a recording keeps it (`config_dialect.json`, or any text that `dialect` of a configuration
+ * may be) into `out`, whose texts lie in the arena. `name` is what an error calls it. */
+bool config_dialect_read(struct config_dialect *out, struct arena *arena, const char *name,
+	struct slice json, struct err *e) MUST_CHECK;
 
 /* True if a feed connects and speaks the same way by both: only its endpoints, its retention, or who may ask for
  * its token may differ. */

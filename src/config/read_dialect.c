@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/json_scan.h"
+#include "base/utf8.h"
 #include "config/valid.h"
 
 bool read_args(struct reader *r, const struct option *o, const struct place *at, struct slice raw,
@@ -117,4 +118,23 @@ bool read_dialect(struct reader *r, const struct option *o, const struct place *
 			"has only one of \"subscribe\" and \"unsubscribe\"; allowed: both or neither");
 	d->data_is_default = !json_member(raw, "data", &ignored);
 	return make_json(r, at, d);
+}
+
+bool config_dialect_read(struct config_dialect *out, struct arena *arena, const char *name,
+	struct slice json, struct err *e)
+{
+	struct reader r = { .arena = arena, .file = name, .directory = "", .err = e };
+	struct slice text = reader_trim(json);
+	const struct option *row = option_find(PLACE_FEED, "dialect");
+	bool ok;
+
+	if (!utf8_valid(text) || (text.len != 0 && memchr(text.ptr, '\0', text.len) != NULL))
+		return reader_fail(&r, NULL, "is not UTF-8 text");
+	if (!json_validate(text, NULL, e))
+		return err_prefix(e, "%s", name);
+	buf_init(&r.scratch, 2 * CONFIG_FILE_MAX);
+	*out = (struct config_dialect){ .data_is_default = false };
+	ok = read_dialect(&r, row, NULL, text, out);
+	buf_release(&r.scratch);
+	return ok;
 }

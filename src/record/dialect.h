@@ -24,16 +24,6 @@ struct dialect {
 bool dialect_init(struct dialect *d, const struct config_dialect *config, struct err *e) MUST_CHECK;
 void dialect_release(struct dialect *d);
 
-/* A placeholder string of a template and the JSON text that takes its place. */
-struct dialect_value {
-	const char *placeholder; /* such as "$path" */
-	struct slice json;
-};
-
-/* Appends `template`, JSON text, with every string that is a placeholder replaced by its JSON; keys stay. */
-bool dialect_expand(struct slice template, const struct dialect_value *values, size_t count,
-	struct buf *out) MUST_CHECK;
-
 /* Appends the arguments of a subscribe or unsubscribe event, separated by commas without brackets. */
 bool dialect_arguments(const struct config_emit *emit, struct slice path, struct slice params,
 	struct buf *out) MUST_CHECK;

@@ -1,7 +1,7 @@
 #include "record/handshake.h"
 
 #include "base/json.h"
-#include "record/dialect.h"
+#include "base/json_template.h"
 
 #include <stdio.h>
 
@@ -70,7 +70,7 @@ static size_t fill_headers(
 bool handshake_auth(const struct config_feed *feed, const struct secret *token, struct buf *out)
 {
 	struct slice auth = slice_of(feed->auth);
-	struct dialect_value value = { "$token", slice_of("null") };
+	struct json_template_value value = { "$token", slice_of("null") };
 	struct buf quoted;
 	bool ok;
 
@@ -80,7 +80,7 @@ bool handshake_auth(const struct config_feed *feed, const struct secret *token, 
 	ok = token == NULL || json_string_encode(secret_reveal(token), &quoted);
 	if (token != NULL)
 		value.json = buf_slice(&quoted);
-	ok = ok && dialect_expand(auth, &value, 1, out);
+	ok = ok && json_template_expand(auth, &value, 1, out);
 	wipe(&quoted);
 	return ok;
 }

@@ -396,6 +396,48 @@ static void a_dialect_is_one_line_of_json(void **state)
 	config_free(c);
 }
 
+static void a_dialect_is_read_back_from_a_recording(void **state)
+{
+	static const char *const names[] = { "bitflyer", "bitbank", "minimal", "partial_dialect" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(names); i++) {
+		struct config *c = load(good(names[i]));
+		const struct config_dialect *d = &c->feeds[0].dialect;
+		struct arena arena = { 0 };
+		struct config_dialect back;
+		struct err e;
+
+		assert_true(config_dialect_read(&back, &arena, "it", slice_of(d->json), &e));
+		assert_string_equal(back.json, d->json);
+		assert_string_equal(back.subscribe.event, d->subscribe.event);
+		assert_int_equal(back.unsubscribe.ack, d->unsubscribe.ack);
+		assert_int_equal(back.data.path == NULL, d->data.path == NULL);
+		assert_string_equal(back.data.results, d->data.results);
+		arena_release(&arena);
+		config_free(c);
+	}
+}
+
+static void what_is_no_dialect_is_refused_by_its_name(void **state)
+{
+	static const char *const texts[] = { "", "[]", "{", "7", "{\"data\":{}}", "{\"x\":1}",
+		"{\"subscribe\":{\"event\":\"s\",\"args\":[]}}", "\"\xff\"",
+		"{\"data\":{\"event\":\"d\",\"path\":\"p\",\"results\":\"\"}}" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		struct arena arena = { 0 };
+		struct config_dialect d;
+		struct err e;
+
+		assert_false(
+			config_dialect_read(&d, &arena, "dialect of 'x'", slice_of(texts[i]), &e));
+		assert_memory_equal(e.text, "dialect of 'x'", strlen("dialect of 'x'"));
+		arena_release(&arena);
+	}
+}
+
 static void a_params_file_gives_an_endpoint_a_line(void **state)
 {
 	struct config *c = load(good("params_file"));
@@ -631,6 +673,8 @@ int main(void)
 		cmocka_unit_test(numbers_keep_their_digits),
 		cmocka_unit_test(rotation_by_size_and_ipv6_status_are_read),
 		cmocka_unit_test(a_dialect_is_one_line_of_json),
+		cmocka_unit_test(a_dialect_is_read_back_from_a_recording),
+		cmocka_unit_test(what_is_no_dialect_is_refused_by_its_name),
 		cmocka_unit_test(a_params_file_gives_an_endpoint_a_line),
 		cmocka_unit_test(many_endpoints_load_quickly),
 		cmocka_unit_test(relative_paths_begin_at_the_file),
