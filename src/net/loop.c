@@ -1,5 +1,7 @@
 #include "net/loop.h"
 
+#include "base/log.h"
+
 #include <assert.h>
 #include <event2/event.h>
 #include <stdlib.h>
@@ -35,11 +37,19 @@ struct bell {
 	void *arg;
 };
 
+/* libevent writes to standard error otherwise. */
+static void log_libevent(int severity, const char *message)
+{
+	(void)severity;
+	log_line(LOG_DEBUG, "libevent says something", log_text("text", message));
+}
+
 struct loop *loop_new(void)
 {
 	struct loop *l = calloc(1, sizeof(*l));
 	struct event_config *config = event_config_new();
 
+	event_set_log_callback(log_libevent);
 	if (l != NULL && config != NULL) {
 		/* The coarse clock that libevent uses otherwise is 4 ms wide; no lock: one thread. */
 		(void)event_config_set_flag(

@@ -23,6 +23,7 @@ struct ws_decoder {
 	enum stream_state state;
 	size_t message_max;
 	struct slice *in; /* the caller's, during a call */
+	uint64_t ahead;   /* bytes that wslay has taken and not handed out as frames yet */
 
 	bool in_frame; /* a part of a frame is due */
 	uint64_t frame_left;
@@ -54,6 +55,7 @@ static ssize_t feed_wslay(uint8_t *to, size_t size, int flags, void *arg)
 	memcpy(to, d->in->ptr, n);
 	d->in->ptr += n;
 	d->in->len -= n;
+	d->ahead += n;
 	return (ssize_t)n;
 }
 
@@ -90,6 +92,16 @@ bool ws_decoder_inflate(struct ws_decoder *d, const struct ws_deflate_terms *ter
 	assert(d->inflater == NULL && (d->state == STREAM_START || d->role == WS_SERVER));
 	d->inflater = ws_inflater_new(terms);
 	return d->inflater != NULL;
+}
+
+bool ws_decoder_is_idle(const struct ws_decoder *d)
+{
+	return d->state == STREAM_OPEN && d->ahead == 0 && !d->in_frame && !d->in_message;
+}
+
+bool ws_decoder_is_draining(const struct ws_decoder *d)
+{
+	return d->in_message && d->is_draining;
 }
 
 /* The one way into STREAM_FAILED; the caller has set `e`. */
@@ -174,6 +186,16 @@ static bool keep(struct ws_decoder *d, struct slice piece)
 	if (d->is_draining && piece.len > WS_KEEP_MAX - d->message.len)
 		piece.len = WS_KEEP_MAX - d->message.len;
 	return buf_append_slice(&d->message, piece);
+}
+
+/* The size of a frame's header; wslay has checked that the length is written in the shortest way. */
+static size_t header_size(const struct wslay_frame_iocb *part)
+{
+	size_t length_size = part->payload_length < 126 ? 0
+		: part->payload_length <= UINT16_MAX    ? 2
+							: 8;
+
+	return 2 + length_size + (part->mask != 0 ? 4 : 0);
 }
 
 /* Looks at a frame's header when its first part is here. */
@@ -323,8 +345,12 @@ static enum ws_result take_compressed(struct ws_decoder *d, const struct wslay_f
 static enum ws_result take_part(struct ws_decoder *d, const struct wslay_frame_iocb *part,
 	struct ws_message *out, struct err *e)
 {
-	if (!d->in_frame && begin_frame(d, part, out, e) == WS_BAD)
-		return WS_BAD;
+	if (!d->in_frame) {
+		d->ahead -= header_size(part);
+		if (begin_frame(d, part, out, e) == WS_BAD)
+			return WS_BAD;
+	}
+	d->ahead -= part->data_length;
 	d->frame_left -= part->data_length;
 	d->in_frame = d->frame_left != 0;
 	if (wslay_is_ctrl_frame(part->opcode))

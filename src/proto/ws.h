@@ -80,6 +80,13 @@ void ws_decoder_free(struct ws_decoder *d);
  * when out of memory. */
 bool ws_decoder_inflate(struct ws_decoder *d, const struct ws_deflate_terms *terms) MUST_CHECK;
 
+/* True if the stream stands between two messages and no byte of the next one has come: a fresh decoder would go on
+ * in the same way (if nothing may be compressed). */
+bool ws_decoder_is_idle(const struct ws_decoder *d);
+
+/* True if the message that is arriving is above `message_max` already. */
+bool ws_decoder_is_draining(const struct ws_decoder *d);
+
 /* Takes bytes from the front of `in` until there is one thing to report. Some input may wait inside the
  * decoder afterwards, so call until WS_MORE, even with an empty `in`. The payload is borrowed until the
  * next call. After WS_BAD every further call is WS_BAD and consumes nothing. */

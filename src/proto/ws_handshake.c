@@ -339,13 +339,31 @@ enum ws_handshake_result ws_request_parse(
 	return parse_request_line(line, out, e) && check_upgrade(out, e) ? WS_HS_DONE : WS_HS_BAD;
 }
 
-bool ws_response(struct buf *out, const char *key)
+/* The first of the listed subprotocols; empty if there is none that may be sent back. */
+static struct slice first_protocol(struct slice list)
 {
-	char accept[WS_ACCEPT_SIZE];
+	const char *comma = list.len != 0 ? memchr(list.ptr, ',', list.len) : NULL;
 
-	return ws_accept_key(key, accept) &&
+	if (comma != NULL)
+		list.len = (size_t)(comma - list.ptr);
+	list = ws_header_trim(list);
+	return ws_header_name_valid(list) ? list : (struct slice){ "", 0 };
+}
+
+bool ws_response(struct buf *out, const char *key, struct slice protocol)
+{
+	struct slice first = first_protocol(protocol);
+	char accept[WS_ACCEPT_SIZE];
+	size_t before = out->len;
+	bool ok = ws_accept_key(key, accept) &&
 		buf_printf(out,
 			"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-			"Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-			accept);
+			"Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n",
+			accept) &&
+		(first.len == 0 || append_header(out, slice_of("Sec-WebSocket-Protocol"), first)) &&
+		buf_append_str(out, "\r\n");
+
+	if (!ok)
+		out->len = before;
+	return ok;
 }

@@ -76,7 +76,9 @@ enum ws_handshake_result ws_response_parse(struct slice in, size_t *used,
 enum ws_handshake_result ws_request_parse(
 	struct slice in, size_t *used, struct ws_upgrade *out, struct err *e) MUST_CHECK;
 
-/* Appends the answer that accepts the request with this key; false as ws_accept_key, or `out` is full. */
-bool ws_response(struct buf *out, const char *key) MUST_CHECK;
+/* Appends the answer that accepts the request with this key; false as ws_accept_key, or `out` is full. Of the
+ * subprotocols that the client lists the first is taken, as browsers fail without one; `protocol`: the value
+ * of Sec-WebSocket-Protocol, empty if there is none. */
+bool ws_response(struct buf *out, const char *key, struct slice protocol) MUST_CHECK;
 
 #endif

@@ -63,7 +63,7 @@ static enum ws_handshake_result request(struct slice in, size_t *used)
 		return result;
 	check_headers(upgrade.headers, in);
 	buf_init(&answer, 1000);
-	assert(*used != 0 && ws_response(&answer, upgrade.key));
+	assert(*used != 0 && ws_response(&answer, upgrade.key, (struct slice){ 0 }));
 	buf_release(&answer);
 	return result;
 }

@@ -122,7 +122,7 @@ static void client_and_server_agree(void **state)
 		ws_header_find(&headers, "cookie", &value) && slice_is(value, "io=abc; route=1"));
 	assert_true(ws_header_find(&headers, "x-ONE", &value) && slice_is(value, "1"));
 
-	assert_true(ws_response(&down, upgrade.key));
+	assert_true(ws_response(&down, upgrade.key, (struct slice){ 0 }));
 	assert_true(buf_append_str(&down, FRAME_BYTES));
 	assert_int_equal(
 		ws_response_parse(buf_slice(&down), &used, &request, &response, &e), WS_HS_DONE);
