@@ -8,11 +8,9 @@
 #include "config/config.h"
 
 /* The endpoint of the feed whose path takes the fewest edits to become `path`; the feed has at least one.
- * Only the first NEAREST_PATH_MAX bytes of a path count, and only the first NEAREST_TRIES different paths are
- * compared: it is a hint, and the loop waits for it. */
+ * Only the first NEAREST_TRIES different paths are compared: it is a hint, and the loop waits for it. */
 const struct config_endpoint *nearest_endpoint(const struct config_feed *feed, struct slice path);
 
-#define NEAREST_PATH_MAX 128
 #define NEAREST_TRIES 200
 
 #endif

@@ -2,16 +2,11 @@
 
 #include "base/buf.h"
 #include "store/db.h"
+#include "store/life.h"
 
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-
-/* The rule by which the view `gap` tells a running daemon from a dead one. */
-static const char run_sql[] =
-	"SELECT last_alive, ended IS NULL AND last_alive >= "
-	"	CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER) - 5000000 "
-	"FROM run ORDER BY run_id DESC LIMIT 1";
 
 /* `received` never decreases with event_id, so its ends are those of the key. */
 static const char whole_sql[] =
@@ -106,17 +101,13 @@ static bool keep_url(struct summary *s, struct slice *out, struct slice url)
 
 static bool read_run(struct sqlite3 *db, struct summary *s, struct err *e)
 {
-	struct sqlite3_stmt *st = NULL;
-	bool found = false;
-	bool ok = db_prepare(db, &st, run_sql, e) && db_first(st, &found, e);
+	struct life life;
 
-	s->last_alive_us = SUMMARY_NONE;
-	if (ok && found) {
-		s->last_alive_us = sqlite3_column_int64(st, 0);
-		s->is_recording = sqlite3_column_int(st, 1) != 0;
-	}
-	(void)sqlite3_finalize(st);
-	return ok;
+	if (!life_read(db, &life, e))
+		return false;
+	s->last_alive_us = life.last_alive_us;
+	s->is_recording = life.is_alive;
+	return true;
 }
 
 /* Also makes room for the feeds and streams: the rows that follow are those of the same snapshot. */

@@ -4,16 +4,16 @@
 #include "command.h"
 
 #include "info_print.h"
+#include "same_file.h"
 #include "store/summary.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 struct info {
 	bool is_json;
-	char *const *paths;
+	const char *const *paths;
 	size_t n_paths;
 	struct summary **shown; /* those that could be read, in order */
 	size_t n_shown;
@@ -40,27 +40,11 @@ static bool parse(struct info *info, int argc, char **argv)
 		info->code = option == 'h' ? command_help() : command_refused_option(argv);
 		return false;
 	}
-	info->paths = argv + optind;
+	info->paths = (const char *const *)(argv + optind);
 	info->n_paths = (size_t)(argc - optind);
 	if (info->n_paths == 0)
 		info->code = command_misused("'info' needs at least one recording");
 	return info->n_paths != 0;
-}
-
-/* The path that was named before `i` and leads to the same file, or NULL: with rotation `market.db` is a link to
- * one of `market-*.db`, and what is named twice must not count twice. */
-static const char *named_before(const struct info *info, size_t i)
-{
-	struct stat st;
-	struct stat other;
-
-	if (stat(info->paths[i], &st) != 0)
-		return NULL;
-	for (size_t k = 0; k < i; k++)
-		if (stat(info->paths[k], &other) == 0 && st.st_dev == other.st_dev &&
-			st.st_ino == other.st_ino)
-			return info->paths[k];
-	return NULL;
 }
 
 static bool no_memory(struct err *e)
@@ -88,7 +72,7 @@ static bool show_all(struct info *info, struct err *e)
 {
 	for (size_t i = 0; i < info->n_paths; i++) {
 		const char *path = info->paths[i];
-		const char *before = named_before(info, i);
+		const char *before = same_file_before(info->paths, i);
 		struct summary *s;
 
 		if (before != NULL) {
