@@ -1,0 +1,176 @@
+/* Long-polling: a GET waits for what the server has to say, a POST brings what the client says. */
+#include "net/eio_reply.h"
+#include "net/eio_session.h"
+
+#include <assert.h>
+
+/* A client that leaves its poll: clients of 0.9 do so whenever they have something to say, and ask again; in
+ * Engine.IO it is the end. */
+static void poll_gone(void *arg)
+{
+	struct eio_session *s = arg;
+
+	s->poll = NULL;
+	if (s->has_ended && s->generation->has_open)
+		eio_session_release(s);
+	else if (s->has_ended)
+		return;
+	else if (s->generation->has_open)
+		eio_session_fail(s, EIO_END_LOST, EIO_LEAVE_ABRUPTLY, ERR_NETWORK,
+			"the client left its poll");
+	else
+		eio_session_heard(s);
+}
+
+static void fail_memory(struct eio_session *s)
+{
+	eio_session_fail(s, EIO_END_LOST, EIO_LEAVE_ABRUPTLY, ERR_NOMEM, "out of memory");
+}
+
+/* All that waited is sent, or part of it. */
+static void flushed(struct eio_session *s)
+{
+	if (s->has_ended && eio_queue_size(&s->queue) == 0)
+		eio_session_release(s);
+	else if (eio_queue_size(&s->queue) < WS_SERVER_LOW)
+		eio_session_lightened(s);
+}
+
+void eio_polling_flush(struct eio_session *s)
+{
+	struct eio_framing framing = {
+		.generation = s->generation,
+		.is_binary = s->generation == &generation_eio3 && !s->poll_is_text,
+		.escapes_text = s->generation == &generation_eio3 &&
+			s->server->options.escapes_text,
+	};
+	struct http_exchange *x = s->poll;
+	struct buf body;
+	size_t at;
+
+	if (x == NULL || eio_queue_size(&s->queue) == 0)
+		return;
+	buf_init(&body, SIZE_MAX / 2); /* bounded by EIO_BODY_MAX and the largest message */
+	if (eio_queue_body(&s->queue, &framing, &body, &at)) {
+		s->poll = NULL;
+		eio_reply(x, 200, framing.is_binary ? EIO_TYPE_BINARY : EIO_TYPE_TEXT,
+			buf_slice(&body));
+		eio_queue_drop(&s->queue, at);
+		flushed(s);
+	} else {
+		fail_memory(s);
+	}
+	buf_release(&body);
+}
+
+void eio_polling_flush_soon(struct eio_session *s)
+{
+	if (s->is_dirty)
+		return;
+	s->is_dirty = true;
+	LIST_INSERT_HEAD(&s->server->dirty, s, in_dirty);
+	if (!timer_is_running(s->server->flush))
+		timer_start(s->server->flush, 0);
+}
+
+void eio_polling_release(struct eio_session *s)
+{
+	struct eio_packet noop = { .type = EIO_NOOP };
+
+	if (s->poll == NULL)
+		return;
+	if (eio_queue_size(&s->queue) == 0 && !eio_queue_add(&s->queue, s->generation, &noop))
+		fail_memory(s);
+	else
+		eio_polling_flush(s);
+}
+
+/* Two polls at once: the client has lost count, or another one uses its sid. Not so in 0.9, where a client that
+ * has left a poll may be back before that is noticed. */
+static bool is_overlap(struct eio_session *s)
+{
+	if (s->poll == NULL)
+		return false;
+	if (s->generation->has_open)
+		return true;
+	http_exchange_drop(s->poll);
+	s->poll = NULL;
+	return false;
+}
+
+void eio_polling_get(struct eio_session *s, struct http_exchange *x, const struct eio_request *r)
+{
+	if (is_overlap(s)) {
+		eio_session_fail(
+			s, EIO_END_BROKEN, EIO_LEAVE_NOW, ERR_PROTOCOL, "two polls at once");
+		eio_reply_error(x, EIO_ERROR_REQUEST);
+		return;
+	}
+	eio_session_heard(s);
+	s->poll = x;
+	s->poll_is_text = r->takes_text;
+	http_exchange_hold(x, poll_gone, s);
+	if (s->is_probed)
+		eio_polling_release(s);
+	else
+		eio_polling_flush(s);
+}
+
+/* True for text beyond ASCII that stands in the body as it is: it was encoded once, as clients of 2.x do. One of 1.x
+ * encodes twice, and what looks like that is undone, until it is known that the client is none. */
+static bool is_single(struct slice body, bool is_binary, struct slice message)
+{
+	bool is_framed_text = *body.ptr >= '0' && *body.ptr <= '9';
+
+	if (is_binary || !is_framed_text || message.ptr < body.ptr ||
+		message.ptr >= body.ptr + body.len)
+		return false;
+	for (size_t i = 0; i < message.len; i++)
+		if ((unsigned char)message.ptr[i] >= 0x80)
+			return true;
+	return false;
+}
+
+/* Takes the body apart; false if it is none. */
+static bool read_body(struct eio_session *s, struct slice body)
+{
+	struct payload_reader reader;
+	enum payload_result result = PAYLOAD_END;
+	struct slice message;
+	bool is_binary;
+	struct err e;
+
+	payload_reader_init(&reader, s->generation, body);
+	reader.is_double = s->generation == &generation_eio3 && s->server->options.escapes_text &&
+		!s->is_single;
+	while (!s->has_ended) {
+		result = payload_reader_next(&reader, &is_binary, &message, &e);
+		if (result != PAYLOAD_MESSAGE)
+			break;
+		if (reader.is_double && is_single(body, is_binary, message))
+			reader.is_double = false;
+		eio_session_take(s, is_binary, message);
+	}
+	payload_reader_release(&reader);
+	if (s->generation == &generation_eio3 && !reader.is_double)
+		s->is_single = true;
+	if (result != PAYLOAD_BAD)
+		return true;
+	eio_session_end(s, EIO_END_BROKEN, EIO_LEAVE_NOW, &e);
+	return false;
+}
+
+void eio_polling_post(struct eio_session *s, struct http_exchange *x)
+{
+	struct slice body = http_exchange_body(x);
+
+	if (body.len > s->server->options.max_payload) {
+		eio_reply(x, 413, EIO_TYPE_TEXT, (struct slice){ "", 0 });
+		return;
+	}
+	eio_session_heard(s);
+	if (read_body(s, body))
+		eio_reply(x, 200, EIO_TYPE_TEXT, slice_of(s->generation->post_answer));
+	else
+		eio_reply_error(x, EIO_ERROR_REQUEST);
+}
