@@ -8,6 +8,9 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 
+/* Keys may have so many times the memory that events have. */
+#define KEYS_SHARE 4
+
 struct reel_cursor {
 	struct reel *reel;
 	enum reel_order order;
@@ -77,7 +80,9 @@ bool reel_cursor_read(struct reel_cursor *c, struct event_slice *out, size_t max
 	*ended = reel_cursor_bound(c) == INT64_MAX;
 	if (*ended)
 		return true;
-	if (c->merge == NULL && !reel_merge_new(&c->merge, c->reel, &c->position, c->to_us, e))
+	if (c->merge == NULL &&
+		!reel_merge_new(
+			&c->merge, c->reel, &c->position, c->to_us, KEYS_SHARE * max_bytes, e))
 		return false;
 	if (!reel_merge_read(c->merge, out, max_bytes, ended, e))
 		return false;

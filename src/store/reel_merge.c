@@ -7,8 +7,7 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 
-/* Keys that are read ahead: so many for all streams together, within these limits for each. */
-#define KEYS_ALL 16384
+/* Keys that are read ahead of a stream. */
 #define KEYS_LEAST 4
 #define KEYS_MOST 64
 
@@ -119,10 +118,10 @@ static bool begin(struct reel_merge *m, struct err *e)
 }
 
 bool reel_merge_new(struct reel_merge **out, struct reel *r, const struct reel_position *position,
-	int64_t to_us, struct err *e)
+	int64_t to_us, size_t max_bytes, struct err *e)
 {
 	struct reel_merge *m = calloc(1, sizeof(*m));
-	size_t per_stream = KEYS_ALL / (r->n_chosen + 1);
+	size_t per_stream = max_bytes / sizeof(struct key) / (r->n_chosen + 1);
 	bool ok;
 
 	if (m == NULL)

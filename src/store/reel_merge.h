@@ -17,9 +17,10 @@
 
 struct reel_merge;
 
-/* Begins behind `position`; looks into each chosen stream. */
+/* Begins behind `position`; looks into each chosen stream. `max_bytes` is for the keys that are read ahead, but some of
+ * each stream always are. */
 bool reel_merge_new(struct reel_merge **out, struct reel *r, const struct reel_position *position,
-	int64_t to_us, struct err *e) MUST_CHECK;
+	int64_t to_us, size_t max_bytes, struct err *e) MUST_CHECK;
 /* Accepts NULL. */
 void reel_merge_free(struct reel_merge *m);
 
