@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #define HIGH_BITS UINT64_C(0x8080808080808080)
+#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
 static bool is_ascii(const unsigned char *at)
 {
@@ -108,4 +109,20 @@ size_t utf8_encode(uint32_t code_point, char out[UTF8_CHAR_MAX])
 	out[2] = (char)(0x80 | (code_point >> 6 & 0x3f));
 	out[3] = (char)(0x80 | (code_point & 0x3f));
 	return 4;
+}
+
+bool utf8_mend(struct slice text, struct buf *out)
+{
+	const char *end = text.ptr + text.len;
+	bool ok = true;
+
+	for (const char *at = text.ptr; at < end && ok;) {
+		size_t size = (unsigned char)*at < 0x80
+			? 1
+			: char_size((const unsigned char *)at, (const unsigned char *)end);
+
+		ok = size != 0 ? buf_append(out, at, size) : buf_append_str(out, REPLACEMENT);
+		at += size != 0 ? size : 1;
+	}
+	return ok;
 }

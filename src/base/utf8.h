@@ -2,11 +2,12 @@
  * utf8: checks and writes UTF-8 (RFC 3629).
  *
  * JSON and WebSocket text must be UTF-8; the check runs once over every byte that arrives, so runs of
- * ASCII go eight bytes at a time. Pure: no state, no allocation.
+ * ASCII go eight bytes at a time. Pure: no state, no allocation but of a caller's buffer.
  */
 #ifndef TAPEDECK_BASE_UTF8_H
 #define TAPEDECK_BASE_UTF8_H
 
+#include "base/buf.h"
 #include "base/compiler.h"
 #include "base/slice.h"
 
@@ -27,5 +28,8 @@ size_t utf8_showable(struct slice text) MUST_CHECK;
 /* Writes a code point (at most 0x10ffff) and returns its size in bytes. Surrogates are written as three
  * bytes, too: whoever must not have them checks before. */
 size_t utf8_encode(uint32_t code_point, char out[UTF8_CHAR_MAX]);
+
+/* Appends `text` with U+FFFD for each byte that is not part of a character. */
+bool utf8_mend(struct slice text, struct buf *out) MUST_CHECK;
 
 #endif

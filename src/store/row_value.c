@@ -146,3 +146,23 @@ struct row_value row_value_of(struct slice json, struct buf *scratch)
 	}
 	return (struct row_value){ .kind = ROW_NULL };
 }
+
+void row_real_text(double real, char out[ROW_REAL_TEXT_MAX])
+{
+	char digits[REAL_LENGTH_MAX];
+	int count = SURE_DIGITS;
+	int fraction;
+	size_t len;
+
+	do
+		(void)snprintf(digits, sizeof(digits), "%.*e", count - 1, real);
+	while (strtod(digits, NULL) != real && ++count <= REAL_DIGITS_MAX);
+	if (strchr(digits, 'e') == NULL) { /* no number; it is none of ours */
+		(void)snprintf(out, ROW_REAL_TEXT_MAX, "%s", digits);
+		return;
+	}
+	fraction = count - 1 - atoi(strchr(digits, 'e') + 1);
+	len = (size_t)snprintf(out, ROW_REAL_TEXT_MAX, "%.*f", fraction > 1 ? fraction : 1, real);
+	while (len > 2 && out[len - 1] == '0' && out[len - 2] != '.')
+		out[--len] = '\0';
+}

@@ -26,4 +26,10 @@ struct row_value {
  * `scratch` has no room, keeps its token, quotes and all. */
 struct row_value row_value_of(struct slice json, struct buf *scratch);
 
+#define ROW_REAL_TEXT_MAX 400
+
+/* The text that became this ROW_REAL: plain notation with the fewest digits that mean it, and at least one of them behind
+ * the point. */
+void row_real_text(double real, char out[ROW_REAL_TEXT_MAX]);
+
 #endif

@@ -31,5 +31,6 @@ int command_failed(const struct err *e);
 bool command_flush(struct err *e) MUST_CHECK;
 
 command_fn info_run;
+command_fn print_run;
 
 #endif

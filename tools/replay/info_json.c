@@ -7,8 +7,6 @@
 
 #include <inttypes.h>
 
-#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
-
 struct writer {
 	FILE *out;
 	struct buf text;    /* one value at a time */
@@ -18,36 +16,13 @@ struct writer {
 	bool failed;        /* out of memory: what was printed is incomplete */
 };
 
-/* Appends `text` with U+FFFD for each byte that is not part of a character. */
-static bool mend(struct slice text, struct buf *out)
-{
-	const char *end = text.ptr + text.len;
-	bool ok = true;
-
-	for (const char *at = text.ptr; at < end && ok;) {
-		size_t size = 1;
-
-		while (size < UTF8_CHAR_MAX && size < (size_t)(end - at) &&
-			!utf8_valid((struct slice){ at, size }))
-			size++;
-		if (utf8_valid((struct slice){ at, size })) {
-			ok = buf_append(out, at, size);
-			at += size;
-		} else {
-			ok = buf_append_str(out, REPLACEMENT);
-			at++;
-		}
-	}
-	return ok;
-}
-
 /* JSON has no other text than UTF-8; a file, its name included, may hold anything. */
 static void put_text(struct writer *w, struct slice text)
 {
 	buf_reset(&w->text, SIZE_MAX);
 	buf_reset(&w->mended, SIZE_MAX);
 	if (!utf8_valid(text)) {
-		w->failed = w->failed || !mend(text, &w->mended);
+		w->failed = w->failed || !utf8_mend(text, &w->mended);
 		text = buf_slice(&w->mended);
 	}
 	if (json_string_encode(text, &w->text))

@@ -13,16 +13,27 @@
 
 static const char usage[] =
 	"usage: tapedeck-replay info [--json] RECORDING...\n"
+	"       tapedeck-replay print [CHOOSING] [--with-meta | --table NAME] RECORDING...\n"
 	"       tapedeck-replay --version\n"
 	"       tapedeck-replay --help\n"
 	"\n"
-	"Shows what is in recordings of tapedeckd, also while they are being written.\n"
+	"Shows what is in recordings of tapedeckd, also while they are being written. Several recordings, or\n"
+	"the files of one that is rotated, are played as one.\n"
 	"\n"
-	"  info        for each RECORDING its size, feeds and streams: counts, first and last, gaps;\n"
-	"              for several, then all of them together\n"
-	"    --json    one JSON object instead of tables\n"
-	"  --version   the program's version\n"
-	"  --help      this text\n"
+	"  info            for each RECORDING its size, feeds and streams: counts, first and last, gaps;\n"
+	"                  for several, then all of them together\n"
+	"    --json        one JSON object instead of tables\n"
+	"  print           one JSON object a line for each event\n"
+	"    --with-meta   also when it came, its ids, whatever else came with it; and the gaps\n"
+	"    --table NAME  CSV of the rows of a row table instead\n"
+	"  --version       the program's version\n"
+	"  --help          this text\n"
+	"\n"
+	"CHOOSING; what is given several times adds up:\n"
+	"  --from T, --to T  ISO time, or microseconds since 1970; both ends included\n"
+	"  --feed NAME, --path P, --params JSON\n"
+	"  --order received|timestamp  what is first, and what --from and --to mean: when an event came, or\n"
+	"                  the feed's own time; default: received\n"
 	"\n"
 	"Exit codes: 0 done, 1 failed while running, 2 wrong usage.\n";
 
@@ -31,6 +42,7 @@ static const struct {
 	command_fn *run;
 } commands[] = {
 	{ "info", info_run },
+	{ "print", print_run },
 };
 
 int command_help(void)

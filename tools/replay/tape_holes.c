@@ -136,6 +136,20 @@ static int64_t on_clock(int64_t us, const struct reel_clock *clock)
 	return shifted;
 }
 
+bool tape_clock(struct tape *t, int64_t us, int64_t *out, struct err *e)
+{
+	struct reel_clock clock;
+	bool found;
+
+	*out = us;
+	if (!clock_before(t, us, &clock, &found, e) ||
+		(!found && !clock_after(t, us, &clock, &found, e)))
+		return false;
+	if (found)
+		*out = on_clock(us, &clock);
+	return true;
+}
+
 /* Tells a hole by the feed's clock. Nothing is known of it where no event came: then it is left as it is. */
 static bool shift(struct tape *t, struct tape_hole *hole, struct err *e)
 {

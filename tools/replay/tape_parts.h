@@ -35,4 +35,7 @@ bool tape_choose(struct tape *t, const struct tape_choice *choice, struct err *e
 /* Fills holes; the span is known. */
 bool tape_find_holes(struct tape *t, struct err *e) MUST_CHECK;
 
+/* An instant of ours on the feed's clock, as it went when the last event before it came, or the first after it. */
+bool tape_clock(struct tape *t, int64_t us, int64_t *out, struct err *e) MUST_CHECK;
+
 #endif
