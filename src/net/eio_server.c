@@ -289,25 +289,6 @@ static void handshake_09(struct eio_server *server, struct http_exchange *x)
 	buf_release(&body);
 }
 
-/* A WebSocket whose sid nobody knows is told so in words of its own. */
-static void turn_away_09(struct eio_server *server, struct http_exchange *x)
-{
-	struct eio_packet words = { .type = EIO_MESSAGE, .data = SLICE_LITERAL(UNKNOWN_09) };
-	struct eio_session *s = NULL;
-	struct err e;
-
-	if (server->count < server->options.sessions_max)
-		s = eio_session_new(server, &generation_09);
-	if (s == NULL) {
-		http_exchange_drop(x);
-		return;
-	}
-	if (eio_queue_add(&s->queue, s->generation, &words) && eio_socket_accept(s, x, &e))
-		eio_session_dismiss(s);
-	else
-		eio_session_fail(s, EIO_END_LOST, EIO_LEAVE_ABRUPTLY, ERR_NETWORK, "unknown");
-}
-
 /* The client has its WebSocket. One that it had before is dead, or it would not come again. */
 static void connect_09(struct eio_session *s, struct http_exchange *x)
 {
@@ -350,7 +331,7 @@ static void take_unknown_09(
 	if (r->disconnects)
 		eio_reply(x, 200, EIO_TYPE_TEXT, (struct slice){ "", 0 });
 	else if (r->transport == EIO_WEBSOCKET)
-		turn_away_09(server, x);
+		eio_socket_turn_away(server, &generation_09, x, slice_of(UNKNOWN_09));
 	else
 		eio_reply(x, 200, EIO_TYPE_TEXT,
 			slice_of(is_post ? generation_09.post_answer : UNKNOWN_09));

@@ -54,7 +54,6 @@ struct eio_session *eio_session_new(struct eio_server *server, const struct gene
 	}
 	s->server = server;
 	s->generation = generation;
-	s->why = malloc(sizeof(*s->why));
 	eio_queue_init(&s->queue, SIZE_MAX / 2); /* out_max is looked at before */
 	LIST_INSERT_HEAD(&server->all, s, in_all);
 	LIST_INSERT_HEAD(bucket_of(server, s->sid), s, in_table);
@@ -192,6 +191,7 @@ void eio_session_end(
 	s->has_ended = true;
 	s->server->live_count--;
 	s->end = end;
+	s->why = malloc(sizeof(*s->why));
 	if (s->why != NULL)
 		*s->why = *why;
 	timer_stop(s->heartbeat);
@@ -222,12 +222,6 @@ void eio_session_abandon(struct eio_session *s)
 	LIST_REMOVE(s, in_all);
 	s->server->count--;
 	s->server = NULL;
-}
-
-void eio_session_dismiss(struct eio_session *s)
-{
-	s->is_told = true;
-	eio_session_fail(s, EIO_END_SERVER, EIO_LEAVE_NOW, ERR_DENIED, "unknown session");
 }
 
 void eio_session_close(struct eio_session *s, bool abruptly)
@@ -423,10 +417,9 @@ static void take_packet(struct eio_session *s, const struct eio_packet *packet)
 		else
 			break_off(s, "a ping from a client, which has to answer ours");
 		break;
-	case EIO_CLOSE: /* a client on a WebSocket closes that, too */
-		if (s->ws == NULL)
-			eio_session_fail(s, EIO_END_CLIENT, EIO_LEAVE_NOW, ERR_NONE,
-				"the client closed the session");
+	case EIO_CLOSE:
+		eio_session_fail(s, EIO_END_CLIENT, EIO_LEAVE_NOW, ERR_NONE,
+			"the client closed the session");
 		break;
 	case EIO_OPEN:
 		break_off(s, "an open packet from a client");

@@ -50,7 +50,7 @@ struct eio_session {
 	LIST_ENTRY(eio_session) in_dirty;
 	const struct generation *generation;
 	void *arg;
-	struct err *why; /* of the end; NULL: memory was short */
+	struct err *why; /* of the end; NULL: it has none yet, or memory is short */
 	enum eio_end end;
 	char sid[EIO_SID_SIZE];
 	bool is_listed; /* in the table */
@@ -97,9 +97,6 @@ void eio_session_end(
 void eio_session_fail(struct eio_session *s, enum eio_end end, enum eio_leave leave,
 	enum err_code code, const char *why);
 
-/* Ends a session whose WebSocket is there only to say so. */
-void eio_session_dismiss(struct eio_session *s);
-
 /* Ends a session, tells its owner at once, and takes it out of the server, which is being freed. */
 void eio_session_abandon(struct eio_session *s);
 
@@ -141,6 +138,11 @@ bool eio_socket_accept(struct eio_session *s, struct http_exchange *x, struct er
 
 /* Accepts a WebSocket that is to take over from polling. */
 void eio_socket_probe(struct eio_session *s, struct http_exchange *x);
+
+/* Accepts a WebSocket only to close it, with words (may be empty) before: clients of old take an answer over HTTP for
+ * a broken server. */
+void eio_socket_turn_away(struct eio_server *server, const struct generation *generation,
+	struct http_exchange *x, struct slice words);
 
 /* Closes the probe, if there is one. */
 void eio_socket_drop_probe(struct eio_session *s);

@@ -149,7 +149,7 @@ void eio_socket_probe(struct eio_session *s, struct http_exchange *x)
 	struct err e;
 
 	if (s->ws != NULL || s->probe != NULL || s->has_ended) {
-		eio_reply_error(x, EIO_ERROR_REQUEST);
+		eio_socket_turn_away(s->server, s->generation, x, (struct slice){ NULL, 0 });
 		return;
 	}
 	s->upgrade = timer_new(s->server->loop, probe_late, s);
@@ -161,4 +161,24 @@ void eio_socket_probe(struct eio_session *s, struct http_exchange *x)
 		timer_start(s->upgrade, UPGRADE_US);
 	else
 		eio_socket_drop_probe(s);
+}
+
+void eio_socket_turn_away(struct eio_server *server, const struct generation *generation,
+	struct http_exchange *x, struct slice words)
+{
+	struct eio_packet packet = { .type = EIO_MESSAGE, .data = words };
+	struct eio_session *s = NULL;
+	struct err e;
+
+	if (server->count < server->options.sessions_max)
+		s = eio_session_new(server, generation);
+	if (s == NULL) {
+		http_exchange_drop(x);
+		return;
+	}
+	if ((words.len == 0 || eio_queue_add(&s->queue, generation, &packet)) &&
+		eio_socket_accept(s, x, &e))
+		eio_session_fail(s, EIO_END_SERVER, EIO_LEAVE_NOW, ERR_DENIED, "turned away");
+	else
+		eio_session_fail(s, EIO_END_LOST, EIO_LEAVE_ABRUPTLY, ERR_NETWORK, "turned away");
 }

@@ -30,6 +30,9 @@
 #include <string.h>
 
 #define ATTACHMENTS_MAX 64
+#define AUTH_MAX ((size_t)1 << 20)
+#define GREETING_US \
+	5000 /* suites look for one message at a time, and would miss one that comes with another */
 
 struct server {
 	struct loop *loop;
@@ -44,6 +47,8 @@ struct server {
 /* A socket of the test's, with what is left to be sent of a flood. */
 struct socket {
 	struct sio_socket *sio;
+	struct timer *greeting;
+	struct buf auth;
 	uint64_t left;
 	uint64_t sent;
 };
@@ -134,16 +139,37 @@ static enum sio_verdict join(void *arg, const struct sio_join *j, struct sio_ref
 	return SIO_REFUSE;
 }
 
-static void *joined(void *arg, struct sio_socket *sio, const struct sio_join *j)
+static void greet(void *arg)
 {
 	static const struct slice name = SLICE_LITERAL("\"auth\"");
+	struct socket *s = arg;
+
+	(void)!sio_socket_emit(s->sio, name, buf_slice(&s->auth), NULL, 0);
+}
+
+static void socket_free(struct socket *s)
+{
+	timer_free(s->greeting);
+	buf_release(&s->auth);
+	free(s);
+}
+
+static void *joined(void *arg, struct sio_socket *sio, const struct sio_join *j)
+{
+	struct server *server = arg;
 	struct socket *s = calloc(1, sizeof(*s));
 
-	(void)arg;
 	if (s == NULL)
 		return NULL;
 	s->sio = sio;
-	(void)!sio_socket_emit(sio, name, j->auth.len != 0 ? j->auth : slice_of("{}"), NULL, 0);
+	s->greeting = timer_new(server->loop, greet, s);
+	buf_init(&s->auth, AUTH_MAX);
+	if (s->greeting == NULL ||
+		!buf_append_slice(&s->auth, j->auth.len != 0 ? j->auth : slice_of("{}"))) {
+		socket_free(s);
+		return NULL;
+	}
+	timer_start(s->greeting, GREETING_US);
 	return s;
 }
 
@@ -194,7 +220,7 @@ static void take_left(void *arg, enum eio_end end, bool is_goodbye)
 {
 	log_line(LOG_INFO, "a socket has left", log_text("how", ends[end]),
 		log_text("goodbye", is_goodbye ? "yes" : "no"));
-	free(arg);
+	socket_free(arg);
 }
 
 static const struct sio_server_events socket_events = {
