@@ -25,6 +25,7 @@
 #define WS_DRAIN_MAX ((uint64_t)1 << 30)  /* a message above it is not even drained */
 #define WS_INFLATE_FACTOR 4 /* nor a compressed one above this many times `message_max` */
 #define WS_CONTROL_MAX 125  /* payload of ping, pong and close */
+#define WS_HEAD_MAX 10      /* header of a frame that is not masked */
 
 /* Which side of the connection we are: a client masks what it sends, and a server's frames are bare. */
 enum ws_role { WS_CLIENT, WS_SERVER };
@@ -98,6 +99,10 @@ enum ws_result ws_decode(
  * WS_CONTROL_MAX is the caller's error. */
 bool ws_encode(
 	struct buf *out, enum ws_role role, enum ws_opcode opcode, struct slice payload) MUST_CHECK;
+
+/* For who puts the payload behind it himself: writes the header of an unfragmented frame of a server, at most
+ * WS_HEAD_MAX bytes; the place behind it. */
+char *ws_encode_head(char *out, enum ws_opcode opcode, uint64_t payload_len);
 
 /* True if a close frame may carry the code (RFC 6455, 7.4; 1012 to 1014 were registered later). */
 bool ws_close_code_valid(unsigned code);

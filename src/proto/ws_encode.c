@@ -28,6 +28,11 @@ static size_t put_header(uint8_t *h, enum ws_opcode opcode, uint64_t len, bool i
 	return 2 + length_size;
 }
 
+char *ws_encode_head(char *out, enum ws_opcode opcode, uint64_t payload_len)
+{
+	return out + put_header((uint8_t *)out, opcode, payload_len, false);
+}
+
 /* Copies eight bytes at a time; the key repeats every four. */
 static void copy_masked(char *to, struct slice from, const uint8_t key[WS_MASK_SIZE])
 {

@@ -172,6 +172,8 @@ static void as_fast_as_possible_the_foremost_client_says_where_the_tape_is(void 
 	setup(&b, SCHEDULE_MAX, false);
 	schedule_start(&b.schedule, 1 * S, WALL);
 	assert_int_equal(due(&b, T0 + 100 * S), 1 * S);
+	joined = schedule_limit(&b.schedule, 1 * S);
+	assert_true(mark_compare(&ahead, &joined) < 0);
 	schedule_reached(&b.schedule, &ahead);
 	schedule_reached(&b.schedule, &behind);
 	joined = schedule_joined(&b.schedule, 50 * S);
@@ -356,9 +358,11 @@ static void operate(struct model *m, struct schedule *s)
 static void compare(struct model *m, const struct schedule *s)
 {
 	struct mark joined = schedule_joined(s, m->now);
+	struct mark limit = schedule_limit(s, m->now);
 	struct mark e;
 	struct mark next;
 
+	assert_int_equal(mark_compare(&joined, &limit), 0);
 	while (model_take(m, &e)) {
 		assert_true(schedule_is_due(s, &e, m->now));
 		assert_true(mark_compare(&e, &joined) <= 0);

@@ -663,6 +663,26 @@ static void a_full_buffer_is_left_as_it_was(void **state)
 	buf_release(&out);
 }
 
+static void a_head_of_one_s_own_is_that_of_the_frame(void **state)
+{
+	static const size_t sizes[] = { 0, 1, 125, 126, 127, 65535, 65536, 100000 };
+	static char zeros[100000];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		char head[WS_HEAD_MAX];
+		char *end = ws_encode_head(head, WS_OP_TEXT, sizes[i]);
+		struct buf frame;
+
+		buf_init(&frame, SIZE_MAX / 2);
+		assert_true(ws_encode(
+			&frame, WS_SERVER, WS_OP_TEXT, (struct slice){ zeros, sizes[i] }));
+		assert_int_equal(end - head, frame.len - sizes[i]);
+		assert_memory_equal(head, frame.data, (size_t)(end - head));
+		buf_release(&frame);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -683,6 +703,7 @@ int main(void)
 		cmocka_unit_test(what_one_side_encodes_the_other_decodes),
 		cmocka_unit_test(random_fragments_in_random_pieces_are_put_together),
 		cmocka_unit_test(encodes_the_bytes_of_the_rfc),
+		cmocka_unit_test(a_head_of_one_s_own_is_that_of_the_frame),
 		cmocka_unit_test(every_masked_frame_has_its_own_key),
 		cmocka_unit_test(a_long_reason_is_cut_between_characters),
 		cmocka_unit_test(a_full_buffer_is_left_as_it_was),

@@ -56,8 +56,7 @@ static int64_t reached(const struct schedule *s, int64_t now_us)
 		passed % SCHEDULE_SPEED_ONE * s->speed / SCHEDULE_SPEED_ONE;
 }
 
-/* The mark behind everything up to a played time. */
-static struct mark mark_at(const struct schedule *s, int64_t played_us)
+struct mark schedule_mark_at(const struct schedule *s, int64_t played_us)
 {
 	const struct timeline *t = s->timeline;
 	uint64_t lap = s->loops ? (uint64_t)(played_us / t->lap_us) : 0;
@@ -84,7 +83,7 @@ static void settle(struct schedule *s, int64_t now_us)
 		return;
 	}
 	s->played_us = reached(s, now_us);
-	s->out = mark_at(s, s->played_us);
+	s->out = schedule_mark_at(s, s->played_us);
 }
 
 static void play(struct schedule *s, int64_t now_us)
@@ -185,7 +184,14 @@ struct mark schedule_joined(const struct schedule *s, int64_t now_us)
 {
 	if (s->state != SCHEDULE_PLAYING || is_max(s))
 		return s->out;
-	return mark_at(s, reached(s, now_us));
+	return schedule_mark_at(s, reached(s, now_us));
+}
+
+struct mark schedule_limit(const struct schedule *s, int64_t now_us)
+{
+	if (s->state == SCHEDULE_PLAYING && is_max(s))
+		return mark_up_to(UINT64_MAX, INT64_MAX);
+	return schedule_joined(s, now_us);
 }
 
 bool schedule_is_due(const struct schedule *s, const struct mark *mark, int64_t now_us)
@@ -204,7 +210,7 @@ int64_t schedule_position(const struct schedule *s, int64_t now_us)
 {
 	const struct timeline *t = s->timeline;
 	int64_t time_us = s->state == SCHEDULE_PLAYING ? schedule_joined(s, now_us).time_us
-						       : mark_at(s, s->played_us).time_us;
+						       : schedule_mark_at(s, s->played_us).time_us;
 
 	if (time_us < t->first_us)
 		return t->first_us;

@@ -88,6 +88,9 @@ void schedule_reached_end(struct schedule *s);
 /* Where one who comes now begins: behind what has been played. */
 struct mark schedule_joined(const struct schedule *s, int64_t now_us);
 
+/* What is to be played by now: everything up to this mark. */
+struct mark schedule_limit(const struct schedule *s, int64_t now_us);
+
 /* True if the event at `mark` is to be played by now. */
 bool schedule_is_due(const struct schedule *s, const struct mark *mark, int64_t now_us);
 
@@ -100,6 +103,9 @@ int64_t schedule_position(const struct schedule *s, int64_t now_us);
 
 /* Played time of all laps at the mark. */
 int64_t schedule_played(const struct schedule *s, const struct mark *mark);
+
+/* The tape's place at so much played time: behind a hole that is jumped. */
+struct mark schedule_mark_at(const struct schedule *s, int64_t played_us);
 
 /* What is to be added to a timestamp of an event at `mark` so that the tape seems to be recorded now: its beginning
  * is moved to the clock's start, holes that are jumped and laps included. The same at every speed. */
