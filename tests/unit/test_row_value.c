@@ -2,6 +2,8 @@
 
 #include "unit.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct buf scratch;
@@ -70,6 +72,35 @@ static void decimals_that_come_back_are_reals(void **state)
 	assert_real("123456789012.345", 123456789012.345);
 }
 
+/* Every text of few digits that becomes a REAL, and random ones of up to 17. */
+static void reals_give_their_text_back(void **state)
+{
+	char text[64];
+	char back[ROW_REAL_TEXT_MAX];
+	int reals = 0;
+
+	(void)state;
+	srandom(1);
+	for (int i = 0; i < 200000; i++) {
+		struct row_value v;
+
+		(void)snprintf(text, sizeof(text), "%s%.*f", i % 3 == 0 ? "-" : "",
+			(int)(random() % 18),
+			(double)random() / (double)(1 + random() % (1L << random() % 31)));
+		v = row_value_of(slice_of(text), &scratch);
+		if (v.kind != ROW_REAL)
+			continue;
+		reals++;
+		row_real_text(v.real, back);
+		assert_string_equal(back, text);
+	}
+	assert_true(reals > 20000);
+	row_real_text(1e300, back);
+	assert_true(strtod(back, NULL) == 1e300);
+	row_real_text(0.000012, back);
+	assert_string_equal(back, "0.000012");
+}
+
 static void decimals_that_would_change_stay_text(void **state)
 {
 	(void)state;
@@ -108,6 +139,7 @@ int main(void)
 		cmocka_unit_test(integers_that_come_back_are_integers),
 		cmocka_unit_test(integers_that_would_change_stay_text),
 		cmocka_unit_test(decimals_that_come_back_are_reals),
+		cmocka_unit_test(reals_give_their_text_back),
 		cmocka_unit_test(decimals_that_would_change_stay_text),
 		cmocka_unit_test(other_values_keep_their_text),
 	};

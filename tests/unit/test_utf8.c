@@ -139,6 +139,28 @@ static void shows_no_character_that_moves_what_is_around_it(void **state)
 			fail_msg("case %zu", i);
 }
 
+static void what_is_no_character_is_replaced(void **state)
+{
+	static const char *const mended[][2] = {
+		{ "", "" },
+		{ "a\xc3\xa4\xf0\x9f\x9a\x80z", "a\xc3\xa4\xf0\x9f\x9a\x80z" },
+		{ "a\xff", "a\xef\xbf\xbd" },
+		{ "\xc3", "\xef\xbf\xbd" },
+		{ "\xc3(", "\xef\xbf\xbd(" },
+		{ "\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(mended) / sizeof(*mended); i++) {
+		struct buf out;
+
+		buf_init(&out, 100);
+		assert_true(utf8_mend(slice_of(mended[i][0]), &out));
+		assert_true(slice_is(buf_slice(&out), mended[i][1]));
+		buf_release(&out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -147,6 +169,7 @@ int main(void)
 		cmocka_unit_test(refuses_a_cut_inside_a_character),
 		cmocka_unit_test(writes_every_code_point),
 		cmocka_unit_test(shows_no_character_that_moves_what_is_around_it),
+		cmocka_unit_test(what_is_no_character_is_replaced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

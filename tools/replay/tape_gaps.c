@@ -110,7 +110,7 @@ static bool place(struct tape_gaps *g, struct tape_gap *gap, bool *inside, struc
 				!tape_clock(g->tape, gap->ended_us, &end_us, e)))
 			return false;
 	}
-	*inside = gap->time_us <= g->tape->to_us && end_us >= g->tape->from_us;
+	*inside = gap->time_us <= g->tape->to_us && end_us > g->tape->from_us;
 	return true;
 }
 
