@@ -1,0 +1,30 @@
+# Writes OUT, a C file that holds the files IN of the replay's web page. Bytes are written as numbers: they
+# need no escaping and have no length limit of a string literal. index.html is the page at /, all others
+# are below /page/.
+set(type_html "text/html")
+set(type_css "text/css")
+set(type_mjs "text/javascript")
+list(SORT IN)
+set(arrays "")
+set(rows "")
+set(number 0)
+foreach(file IN LISTS IN)
+	get_filename_component(name ${file} NAME)
+	get_filename_component(extension ${file} LAST_EXT)
+	string(SUBSTRING ${extension} 1 -1 extension)
+	if(NOT DEFINED type_${extension})
+		message(FATAL_ERROR "'${file}' is of no type that is known: add it to tools/embed_page.cmake")
+	endif()
+	set(path "/page/${name}")
+	if(name STREQUAL "index.html")
+		set(path "/")
+	endif()
+	file(READ ${file} hex HEX)
+	string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+	string(APPEND arrays "static const unsigned char file_${number}[] = { ${bytes} };\n")
+	string(APPEND rows "\t{ \"${path}\", \"${type_${extension}}; charset=utf-8\", file_${number}, sizeof(file_${number}) },\n")
+	math(EXPR number "${number} + 1")
+endforeach()
+file(WRITE ${OUT} "/* Generated from tools/replay/page by tools/embed_page.cmake. */\n"
+	"#include \"page_file.h\"\n\n${arrays}\n"
+	"const struct page_file page_files[] = {\n${rows}};\nconst size_t page_files_count = ${number};\n")
