@@ -15,7 +15,8 @@ struct info {
 	bool is_json;
 	const char *const *paths;
 	size_t n_paths;
-	struct summary **shown; /* those that could be read, in order */
+	struct same_file *files; /* that the paths lead to */
+	struct summary **shown;  /* those that could be read, in order */
 	size_t n_shown;
 	bool has_total;
 	int code;
@@ -72,7 +73,7 @@ static bool show_all(struct info *info, struct err *e)
 {
 	for (size_t i = 0; i < info->n_paths; i++) {
 		const char *path = info->paths[i];
-		const char *before = same_file_before(info->paths, i);
+		const char *before = info->files[i].before;
 		struct summary *s;
 
 		if (before != NULL) {
@@ -80,7 +81,7 @@ static bool show_all(struct info *info, struct err *e)
 				"tapedeck-replay: '%s' is the file that was named as '%s', too; "
 				"it is shown once\n",
 				path, before);
-		} else if (!summary_read(&s, path, e)) {
+		} else if (!summary_read(&s, info->files[i].path, e)) {
 			info->code = command_failed(e);
 		} else {
 			bool ok = show(info, path, s, e);
@@ -117,7 +118,8 @@ static bool show_total(struct info *info, struct err *e)
 static bool run(struct info *info, struct err *e)
 {
 	info->shown = calloc(info->n_paths, sizeof(struct summary *));
-	if (info->shown == NULL)
+	info->files = same_file_look(info->paths, info->n_paths);
+	if (info->shown == NULL || info->files == NULL)
 		return no_memory(e);
 	errno = 0;
 	if (info->is_json)
@@ -142,5 +144,6 @@ int info_run(int argc, char **argv)
 	for (size_t i = 0; i < info.n_shown; i++)
 		summary_free(info.shown[i]);
 	free(info.shown);
+	same_file_free(info.files, info.n_paths);
 	return info.code;
 }

@@ -29,26 +29,32 @@ static int compare_ages(const void *left, const void *right)
 	return strcmp(reel_path(*a), reel_path(*b));
 }
 
-static bool open_readers(struct tape *t, const char *const *paths, size_t n_paths, struct err *e)
+static int cache_kib(size_t n_recordings)
 {
-	size_t cache_kib = CACHE_KIB / (n_paths + 1);
+	size_t kib = CACHE_KIB / (n_recordings + 1);
+
+	if (kib < CACHE_LEAST_KIB)
+		kib = CACHE_LEAST_KIB;
+	return kib > CACHE_MOST_KIB ? CACHE_MOST_KIB : (int)kib;
+}
+
+static bool open_reels(struct tape *t, const char *const *paths, size_t n_paths, struct err *e)
+{
+	struct same_file *files = same_file_look(paths, n_paths);
+	bool ok;
 
 	t->reels = calloc(n_paths, sizeof(struct reel *));
-	if (t->reels == NULL)
-		return no_memory(e);
-	if (cache_kib < CACHE_LEAST_KIB)
-		cache_kib = CACHE_LEAST_KIB;
-	if (cache_kib > CACHE_MOST_KIB)
-		cache_kib = CACHE_MOST_KIB;
-	for (size_t i = 0; i < n_paths; i++) {
-		if (same_file_before(paths, i) != NULL)
+	ok = (files != NULL && t->reels != NULL) || no_memory(e);
+	for (size_t i = 0; i < n_paths && ok; i++) {
+		if (files[i].before != NULL)
 			continue;
-		if (!reel_open(&t->reels[t->n_reels], paths[i], (int)cache_kib, e))
-			return false;
-		t->n_reels++;
+		ok = reel_open(&t->reels[t->n_reels], files[i].path, cache_kib(n_paths), e);
+		t->n_reels += ok;
 	}
-	qsort(t->reels, t->n_reels, sizeof(struct reel *), compare_ages);
-	return true;
+	same_file_free(files, n_paths);
+	if (ok)
+		qsort(t->reels, t->n_reels, sizeof(struct reel *), compare_ages);
+	return ok;
 }
 
 /* The last event of all recordings; the first is what a cursor begins with. */
@@ -99,7 +105,7 @@ bool tape_open(struct tape **out, const char *const *paths, size_t n_paths,
 	t->order = choice->order == TAPE_RECEIVED ? REEL_RECEIVED : REEL_TIMESTAMP;
 	t->from_us = choice->from_us;
 	t->to_us = choice->to_us != TAPE_NONE ? choice->to_us : INT64_MAX;
-	if (open_readers(t, paths, n_paths, e) && tape_choose(t, choice, e) && find_span(t, e) &&
+	if (open_reels(t, paths, n_paths, e) && tape_choose(t, choice, e) && find_span(t, e) &&
 		tape_find_holes(t, e)) {
 		*out = t;
 		return true;
