@@ -17,6 +17,9 @@ typedef int command_fn(int argc, char **argv);
 /* Says what the programs can do, on standard output. */
 int command_help(void);
 
+/* The same on standard error. */
+void command_usage(void);
+
 /* Says what is wrong with the command line; returns EXIT_USAGE. */
 int command_misused(const char *format, ...) PRINTF_LIKE(1, 2);
 
