@@ -108,11 +108,9 @@ bool choice_take(struct choice *c, int option, const char *value, struct err *e)
 		return add(&c->paths, slice_of(value), e);
 	case CHOICE_PARAMS:
 		return take_params(c, value, e);
-	case CHOICE_ORDER:
-		return take_order(c, value, e);
 	default:
-		assert(!"one of CHOICE_OPTIONS");
-		return false;
+		assert(option == CHOICE_ORDER);
+		return take_order(c, value, e);
 	}
 }
 
