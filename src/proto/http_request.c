@@ -185,6 +185,21 @@ static bool read_expectation(struct http_request *out, struct http_fault *fault)
 	return true;
 }
 
+/* Every line is a header, and no blank stands before its colon (RFC 9112, 5.1). */
+static bool are_headers_clean(struct slice headers)
+{
+	struct ws_header header;
+	struct slice line;
+
+	if (ws_header_find_bad(headers, &line))
+		return false;
+	while (ws_header_next(&headers, &header)) {
+		if (header.name.ptr[header.name.len] != ':')
+			return false;
+	}
+	return true;
+}
+
 bool http_request_read(struct slice head, struct http_request *out, struct http_fault *fault)
 {
 	struct slice line = { "", 0 };
@@ -196,7 +211,7 @@ bool http_request_read(struct slice head, struct http_request *out, struct http_
 		return fail(fault, 431, "the headers are too many");
 	if (!read_line(line, out, fault))
 		return false;
-	if (ws_header_find_bad(out->headers, &line))
+	if (!are_headers_clean(out->headers))
 		return fail(fault, 400, "a header is malformed");
 	out->keeps_alive = out->minor == 0
 		? ws_header_has_token(out->headers, "Connection", "keep-alive")

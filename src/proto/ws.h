@@ -81,8 +81,8 @@ void ws_decoder_free(struct ws_decoder *d);
  * when out of memory. */
 bool ws_decoder_inflate(struct ws_decoder *d, const struct ws_deflate_terms *terms) MUST_CHECK;
 
-/* True if the stream stands between two messages and no byte of the next one has come: a fresh decoder would go on
- * in the same way (if nothing may be compressed). */
+/* True if the stream stands between two messages and no byte of the next one has come: a server may go on with a
+ * fresh decoder then, or free this one until more comes (if nothing may be compressed). */
 bool ws_decoder_is_idle(const struct ws_decoder *d);
 
 /* True if the message that is arriving is above `message_max` already. */

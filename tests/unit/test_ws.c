@@ -683,6 +683,60 @@ static void a_head_of_one_s_own_is_that_of_the_frame(void **state)
 	}
 }
 
+/* Feeds a stream byte by byte: '-' where the decoder must be kept, 'i' where it is idle, 'L' where the message is
+ * known to be too large. */
+static void expect_idle(struct slice in, size_t max, const char *want)
+{
+	struct ws_decoder *d = ws_decoder_new(WS_SERVER, max);
+	struct ws_message m;
+	struct err e;
+
+	assert_non_null(d);
+	assert_true(ws_decoder_is_idle(d));
+	assert_int_equal(in.len, strlen(want));
+	for (size_t i = 0; i < in.len; i++) {
+		struct slice piece = { in.ptr + i, 1 };
+
+		while (ws_decode(d, &piece, &m, &e) != WS_MORE)
+			;
+		assert_int_equal(ws_decoder_is_draining(d), want[i] == 'L');
+		assert_int_equal(ws_decoder_is_idle(d), want[i] == 'i');
+	}
+	ws_decoder_free(d);
+}
+
+static void a_decoder_is_idle_between_messages_only(void **state)
+{
+	struct buf in = new_buf();
+	struct ws_decoder *d = ws_decoder_new(WS_SERVER, 0);
+	static const char zeros[300];
+	struct ws_message m;
+	struct slice piece;
+	struct err e;
+
+	(void)state;
+	/* A message, a ping without payload, a message of two fragments with a ping between them. */
+	expect_idle((struct slice)FRAME("\x81\x82\0\0\0\0ab\x89\x80\0\0\0\0\x01\x81\0\0\0\0a"
+					"\x89\x80\0\0\0\0\x80\x81\0\0\0\0b"),
+		0, "-------i-----i-------------------i");
+	/* Too large: known from the header on, but only when a byte behind it has come. */
+	expect_idle(
+		(struct slice)FRAME("\x81\x84\0\0\0\0abcd\x81\x80\0\0\0\0"), 3, "------LLLi-----i");
+	/* Longer headers; a part of the next frame comes in the same piece. */
+	assert_true(
+		ws_encode(&in, WS_CLIENT, WS_OP_BINARY, (struct slice){ zeros, sizeof(zeros) }) &&
+		ws_encode(&in, WS_CLIENT, WS_OP_TEXT, slice_of("x")));
+	piece = (struct slice){ in.data, in.len - 1 };
+	assert_int_equal(ws_decode(d, &piece, &m, &e), WS_BINARY);
+	assert_int_equal(ws_decode(d, &piece, &m, &e), WS_MORE);
+	assert_false(ws_decoder_is_idle(d));
+	piece = (struct slice){ in.data + in.len - 1, 1 };
+	assert_int_equal(ws_decode(d, &piece, &m, &e), WS_TEXT);
+	assert_true(ws_decoder_is_idle(d));
+	ws_decoder_free(d);
+	buf_release(&in);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -707,6 +761,7 @@ int main(void)
 		cmocka_unit_test(every_masked_frame_has_its_own_key),
 		cmocka_unit_test(a_long_reason_is_cut_between_characters),
 		cmocka_unit_test(a_full_buffer_is_left_as_it_was),
+		cmocka_unit_test(a_decoder_is_idle_between_messages_only),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

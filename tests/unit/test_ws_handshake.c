@@ -431,6 +431,37 @@ static void a_secret_in_a_reason_is_withheld(void **state)
 	secret_free(s);
 }
 
+static void the_first_subprotocol_is_taken(void **state)
+{
+	static const struct {
+		const char *asked;
+		const char *answer; /* NULL: no such header */
+	} cases[] = { { "", NULL }, { "chat", "chat" }, { " soap , chat", "soap" },
+		{ "a b, chat", NULL }, { ",chat", NULL } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct ws_response response;
+		struct buf out = new_buf();
+		struct slice value;
+		struct err e;
+		size_t used;
+
+		assert_true(ws_response(&out, KEY, slice_of(cases[i].asked)));
+		assert_int_equal(
+			ws_response_parse(buf_slice(&out), &used, &plain_request, &response, &e),
+			WS_HS_DONE);
+		if (cases[i].answer == NULL)
+			assert_false(ws_header_find(
+				&response.headers, "Sec-WebSocket-Protocol", &value));
+		else
+			assert_true(ws_header_find(
+					    &response.headers, "Sec-WebSocket-Protocol", &value) &&
+				slice_is(value, cases[i].answer));
+		buf_release(&out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -446,6 +477,7 @@ int main(void)
 		cmocka_unit_test(good_requests_of_odd_looks_are_accepted),
 		cmocka_unit_test(bad_requests_are_refused_with_their_status),
 		cmocka_unit_test(a_secret_in_a_reason_is_withheld),
+		cmocka_unit_test(the_first_subprotocol_is_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
