@@ -21,6 +21,8 @@ static void start_timeout(struct http_conn *c, int64_t us)
 
 static struct slice waiting(const struct http_conn *c)
 {
+	if (c->in_at == c->in.len)
+		return (struct slice){ "", 0 };
 	return (struct slice){ c->in.data + c->in_at, c->in.len - c->in_at };
 }
 
@@ -119,15 +121,13 @@ static void answered(struct http_conn *c)
 /* Writes as much of an answer as the socket takes. */
 static void write_out(struct http_conn *c, struct slice more)
 {
-	size_t waited = sendq_pending(&c->out) + more.len;
-
 	if (!sendq_write(&c->out, c->fd, more)) {
 		http_conn_close(c);
 	} else if (sendq_pending(&c->out) == 0) {
 		answered(c);
 	} else {
 		(void)event_add(c->writable, NULL);
-		if (sendq_pending(&c->out) < waited)
+		if (sendq_has_moved(&c->out, c->fd))
 			start_timeout(c, c->server->options.idle_us);
 	}
 }
@@ -372,6 +372,8 @@ static void timed_out(void *arg)
 
 	if (c->state == HTTP_CONN_BODY || (c->state == HTTP_CONN_HEAD && waiting(c).len != 0))
 		(void)refuse_with(c, 408, "the request did not arrive in time");
+	else if (c->state == HTTP_CONN_REPLYING && sendq_has_moved(&c->out, c->fd))
+		start_timeout(c, c->server->options.idle_us);
 	else
 		http_conn_close(c);
 }

@@ -157,6 +157,8 @@ void http_exchange_take(struct http_exchange *x, struct http_taken *out)
 	assert(c->state == HTTP_CONN_ASKED);
 	buf_consume(&c->in, c->in_at);
 	c->in_at = 0;
+	if (c->in.len == 0)
+		buf_release(&c->in);
 	*out = (struct http_taken){ .early = c->in, .server = c->server };
 	buf_init(&c->in, 0);
 	c->server->taken++;

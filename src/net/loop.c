@@ -153,6 +153,8 @@ void timer_start(struct timer *t, int64_t us)
 	struct timeval tv = { .tv_sec = us / 1000000, .tv_usec = us % 1000000 };
 
 	assert(us >= 0);
+	/* libevent counts from the beginning of the turn otherwise, and a turn may have taken long. */
+	(void)event_base_update_cache_time(event_get_base(t->event));
 	(void)evtimer_add(t->event, &tv);
 }
 

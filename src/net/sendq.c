@@ -1,7 +1,8 @@
 #include "net/sendq.h"
 
 #include <errno.h>
-#include <stdint.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -67,13 +68,27 @@ bool sendq_write(struct sendq *q, int fd, struct slice more)
 
 	if (n < 0)
 		return false;
+	q->written += sent;
 	if (first != 0)
 		drop(q, first);
 	sent -= first;
+	if (sent == more.len)
+		return true;
 	more.ptr += sent;
 	more.len -= sent;
 	if (sendq_reserve(q, more.len) && buf_append_slice(&q->bytes, more))
 		return true;
 	errno = ENOMEM;
 	return false;
+}
+
+bool sendq_has_moved(struct sendq *q, int fd)
+{
+	uint64_t before = q->taken;
+	int waiting = 0; /* sent and not acknowledged, or not even sent */
+
+	if (ioctl(fd, SIOCOUTQ, &waiting) != 0 || waiting < 0)
+		return false;
+	q->taken = q->written - ((uint64_t)waiting < q->written ? (uint64_t)waiting : q->written);
+	return q->taken > before;
 }

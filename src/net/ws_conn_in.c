@@ -140,11 +140,12 @@ static bool take_hixie_body(struct ws_server *c, struct slice *in)
 	size_t n = WS_HIXIE_BODY - h->body_len;
 
 	n = in->len < n ? in->len : n;
-	if (n != 0)
+	if (n != 0) {
 		memcpy(h->body + h->body_len, in->ptr, n);
-	h->body_len += n;
-	in->ptr += n;
-	in->len -= n;
+		h->body_len += n;
+		in->ptr += n;
+		in->len -= n;
+	}
 	return h->body_len == WS_HIXIE_BODY && answer_hixie(c);
 }
 

@@ -15,6 +15,8 @@ static void block(struct ws_server *c)
 	struct timeval limit = { us / 1000000, us % 1000000 };
 
 	c->is_blocked = true;
+	(void)sendq_has_moved(&c->out, c->fd);
+	(void)event_base_update_cache_time(loop_base(c->loop)); /* see timer_start */
 	(void)event_add(c->writable, us != 0 ? &limit : NULL);
 }
 
@@ -172,6 +174,8 @@ void ws_conn_writable(int fd, short what, void *arg)
 		ws_conn_end_as_set(c);
 	else if ((what & EV_TIMEOUT) == 0)
 		write_out(c);
+	else if (sendq_has_moved(&c->out, c->fd))
+		block(c);
 	else if (c->state == WS_CONN_LEAVING)
 		ws_conn_end_as_set(c);
 	else

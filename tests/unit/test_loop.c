@@ -60,6 +60,39 @@ static void timers_fire_once_and_in_their_order(void **state)
 	timer_free(NULL);
 }
 
+static int64_t started_us, fired_us;
+
+static void note_time(void *arg)
+{
+	(void)arg;
+	fired_us = clock_mono_us();
+	loop_stop(loop);
+}
+
+/* Takes its time before it starts another timer. */
+static void start_late(void *arg)
+{
+	int64_t began = clock_mono_us();
+
+	while (clock_mono_us() - began < 40000)
+		;
+	started_us = clock_mono_us();
+	timer_start(arg, 20000);
+}
+
+static void a_timer_counts_from_its_start_and_not_from_that_of_the_turn(void **state)
+{
+	struct timer *late = timer_new(loop, note_time, NULL);
+	struct timer *first = timer_new(loop, start_late, late);
+
+	(void)state;
+	timer_start(first, 0);
+	assert_true(loop_run(loop));
+	assert_true(fired_us - started_us >= 19000);
+	timer_free(first);
+	timer_free(late);
+}
+
 struct thing {
 	struct loop_reap reap;
 	struct timer *timer;
@@ -160,6 +193,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_LOOP(timers_fire_once_and_in_their_order),
+		WITH_LOOP(a_timer_counts_from_its_start_and_not_from_that_of_the_turn),
 		WITH_LOOP(freeing_is_a_phase_of_the_loop),
 		WITH_LOOP(a_bell_is_heard_from_another_thread),
 		WITH_LOOP(a_signal_is_handled_on_the_loop),
