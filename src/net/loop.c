@@ -30,6 +30,12 @@ struct timer {
 	void *arg;
 };
 
+struct watch {
+	struct event *event;
+	void (*readable)(void *arg);
+	void *arg;
+};
+
 struct bell {
 	struct event *event;
 	int fd;
@@ -191,6 +197,40 @@ bool loop_on_signal(struct loop *l, int number, void (*handle)(void *arg), void 
 	}
 	l->signal_count++;
 	return true;
+}
+
+static void watch_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct watch *w = arg;
+
+	(void)fd;
+	(void)what;
+	w->readable(w->arg);
+}
+
+struct watch *watch_new(struct loop *l, int fd, void (*readable)(void *arg), void *arg)
+{
+	struct watch *w = calloc(1, sizeof(*w));
+
+	if (w == NULL)
+		return NULL;
+	w->readable = readable;
+	w->arg = arg;
+	w->event = event_new(l->base, fd, EV_READ | EV_PERSIST, watch_readable, w);
+	if (w->event == NULL || event_add(w->event, NULL) != 0) {
+		watch_free(w);
+		return NULL;
+	}
+	return w;
+}
+
+void watch_free(struct watch *w)
+{
+	if (w == NULL)
+		return;
+	if (w->event != NULL)
+		event_free(w->event);
+	free(w);
 }
 
 static void bell_heard(evutil_socket_t fd, short what, void *arg)

@@ -54,6 +54,15 @@ bool timer_is_running(const struct timer *t);
 bool loop_on_signal(
 	struct loop *l, int number, void (*handle)(void *arg), void *arg, struct err *e) MUST_CHECK;
 
+/* A descriptor that is watched for something to read. */
+struct watch;
+
+/* Calls `readable(arg)` whenever there is something; NULL if it cannot be watched, or when out of memory. */
+struct watch *watch_new(struct loop *l, int fd, void (*readable)(void *arg), void *arg) MUST_CHECK;
+
+/* Accepts NULL; the descriptor stays open. */
+void watch_free(struct watch *w);
+
 /* A bell that any thread may ring; several rings before the loop looks are one call. */
 struct bell;
 

@@ -35,5 +35,6 @@ bool command_flush(struct err *e) MUST_CHECK;
 
 command_fn info_run;
 command_fn print_run;
+command_fn serve_run;
 
 #endif

@@ -14,6 +14,7 @@ static const struct {
 } commands[] = {
 	{ "info", info_run },
 	{ "print", print_run },
+	{ "serve", serve_run },
 };
 
 int main(int argc, char **argv)

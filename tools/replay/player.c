@@ -140,6 +140,11 @@ void player_free(struct player *p)
 	free(p);
 }
 
+int64_t player_length(const struct player *p)
+{
+	return p->timeline.length_us;
+}
+
 void player_fail(struct player *p, const struct err *e)
 {
 	if (p->has_failed)

@@ -65,6 +65,9 @@ bool player_new(struct player **out, struct loop *l, struct tape *tape, const st
 /* All clients must be gone. Accepts NULL. */
 void player_free(struct player *p);
 
+/* How long the tape is, as it is played. */
+int64_t player_length(const struct player *p);
+
 /* ---- clocks ---- */
 
 /* The clock of an owner (any bytes), a new one if need be, or the shared one; NULL when out of memory. It is kept until
@@ -111,8 +114,8 @@ struct player_saved {
 void player_client_save(struct player_client *c, struct player_saved *out);
 void player_saved_release(struct player_saved *s);
 
-/* Gives a new client what was kept, which is then empty, and everything behind the event at `offset`, up to what its
- * clock has played; then `caught_up` comes. */
+/* Gives a new client on that clock what was kept, which is then empty, and everything behind the event at `offset`, up
+ * to what the clock has played; then `caught_up` comes. */
 void player_client_resume(
 	struct player_client *c, struct player_saved *saved, const struct mark *offset);
 

@@ -202,17 +202,15 @@ void player_client_resume(
 	c->goal = c->mark;
 	c->phase = PLAYER_CATCHING_UP;
 	c->due_us = INT64_MIN;
-	player_enqueue(c);
-	if (c->n_wanted == 0) {
-		player_saved_release(saved);
-		return;
+	if (c->n_wanted != 0) {
+		c->mark = *offset;
+		/* The offset does not say its lap: it is of the last event that the client got, or before. */
+		c->mark.lap = saved->mark.lap;
+		if (mark_compare(&c->mark, &saved->mark) > 0 && c->mark.lap != 0)
+			c->mark.lap--;
+		c->place = (struct block_place){ .serial = 0 };
+		find_cut(c);
 	}
-	c->mark = *offset;
-	/* The offset does not say its lap: it is of the last event that the client got, or before. */
-	c->mark.lap = saved->mark.lap;
-	if (mark_compare(&c->mark, &saved->mark) > 0 && c->mark.lap != 0)
-		c->mark.lap--;
-	c->place = (struct block_place){ .serial = 0 };
-	find_cut(c);
 	player_saved_release(saved);
+	player_enqueue(c);
 }

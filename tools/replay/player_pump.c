@@ -197,9 +197,11 @@ static void move_to(struct player_client *c, const struct block *b, size_t index
 	c->mark = block_mark(&b->events[index - 1], c->mark.lap);
 }
 
+/* The frames of a block are those of Engine.IO 3 and 4, which write an event alike. */
 static bool takes_frames(const struct player_client *c)
 {
-	return !player_is_slow(c) && sio_socket_takes_frames(c->socket);
+	return !player_is_slow(c) && sio_socket_generation(c->socket) != &generation_09 &&
+		sio_socket_takes_frames(c->socket);
 }
 
 /* Sends the events up to before `to`, as far as the budget and the client's connection allow. */

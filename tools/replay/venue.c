@@ -3,7 +3,6 @@
 #include "base/json.h"
 #include "base/json_canon.h"
 #include "base/json_template.h"
-#include "base/log.h"
 
 #include <stdio.h>
 
@@ -221,12 +220,20 @@ struct asked {
 	struct buf params; /* canonical */
 };
 
+/* As much of a client's own text as an answer shows, whole characters only. */
+static int shown(struct slice text)
+{
+	size_t len = text.len;
+
+	if (len > SHOWN_MAX)
+		for (len = SHOWN_MAX; len != 0 && ((unsigned char)text.ptr[len] & 0xc0) == 0x80;)
+			len--;
+	return (int)len;
+}
+
 static bool fail(struct venue_request *out, const char *what, struct slice text)
 {
-	char shown[SHOWN_MAX];
-
-	(void)snprintf(out->error, sizeof(out->error), "%s '%s'", what,
-		log_peer_text(shown, sizeof(shown), text));
+	(void)snprintf(out->error, sizeof(out->error), "%s '%.*s'", what, shown(text), text.ptr);
 	return true;
 }
 
@@ -240,17 +247,14 @@ static bool look_up(const struct venue *v, struct asked *a, struct venue_request
 {
 	const struct venue_streams key = { .path = buf_slice(&a->path),
 		.params = buf_slice(&a->params) };
-	char path[SHOWN_MAX];
-	char params[SHOWN_MAX];
 
 	out->streams = map_find(&v->streams, hash_of(key.path, key.params), same_streams, &key);
 	if (out->streams != NULL)
 		return true;
 	if (map_find(&v->paths, map_hash(0, key.path), same_path, &key.path) == NULL)
 		return fail(out, "unknown path", key.path);
-	(void)snprintf(out->error, sizeof(out->error), "unknown params %s of path '%s'",
-		log_peer_text(params, sizeof(params), key.params),
-		log_peer_text(path, sizeof(path), key.path));
+	(void)snprintf(out->error, sizeof(out->error), "unknown params %.*s of path '%.*s'",
+		shown(key.params), key.params.ptr, shown(key.path), key.path.ptr);
 	return true;
 }
 
