@@ -50,6 +50,11 @@ void eio_polling_flush(struct eio_session *s)
 
 	if (x == NULL || eio_queue_size(&s->queue) == 0)
 		return;
+	if (!http_exchange_is_live(x)) {
+		http_exchange_drop(x);
+		poll_gone(s);
+		return;
+	}
 	buf_init(&body, SIZE_MAX / 2); /* bounded by EIO_BODY_MAX and the largest message */
 	if (eio_queue_body(&s->queue, &framing, &body, &at)) {
 		s->poll = NULL;

@@ -4,8 +4,10 @@
 #include "base/log.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -142,6 +144,15 @@ void http_exchange_hold(struct http_exchange *x, void (*gone)(void *arg), void *
 	assert(conn_of(x)->state == HTTP_CONN_ASKED);
 	x->gone = gone;
 	x->arg = arg;
+}
+
+bool http_exchange_is_live(const struct http_exchange *x)
+{
+	const struct http_conn *c = (const struct http_conn *)(const void *)x;
+	char byte;
+	ssize_t n = recv(c->fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT);
+
+	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR));
 }
 
 void http_exchange_drop(struct http_exchange *x)

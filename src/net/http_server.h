@@ -69,6 +69,10 @@ bool http_exchange_header(const struct http_exchange *x, const char *name, struc
  * exchange is over then. */
 void http_exchange_hold(struct http_exchange *x, void (*gone)(void *arg), void *arg);
 
+/* False if the client has left: asked of the socket itself, as that news may be waiting behind what is being handled.
+ * What is answered now is lost, and `gone` is still to come. */
+bool http_exchange_is_live(const struct http_exchange *x);
+
 /* Answers, whole (Content-Length, one write where it can), and ends the exchange. The headers are ours beside
  * `headers`: Content-Length, Connection, Date. A HEAD gets no body. */
 void http_exchange_reply(struct http_exchange *x, int status, const struct ws_header *headers,
