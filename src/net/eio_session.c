@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/map.h"
+#include "proto/engineio3.h"
 #include "proto/payload.h"
 
 #include <assert.h>
@@ -431,18 +432,40 @@ static void take_packet(struct eio_session *s, const struct eio_packet *packet)
 	}
 }
 
-void eio_session_take(struct eio_session *s, bool is_binary, struct slice message)
+static void take_message(struct eio_session *s, bool is_binary, struct slice message)
 {
 	struct eio_packet packet;
 	struct err e;
 
-	if (s->has_ended)
-		return;
-	eio_session_heard(s);
 	if (s->generation->packet_decode(GENERATION_SERVER, is_binary, message, &packet, &e))
 		take_packet(s, &packet);
 	else
 		eio_session_end(s, EIO_END_BROKEN, EIO_LEAVE_NOW, &e);
+}
+
+/* Clients of Socket.IO 1 send bytes as text. */
+static void take_base64(struct eio_session *s, struct slice text)
+{
+	struct buf bytes;
+
+	buf_init(&bytes, text.len);
+	if (eio3_base64_undo(text, &bytes))
+		take_message(s, true, buf_slice(&bytes));
+	else
+		break_off(s, "a binary packet that is not base64");
+	buf_release(&bytes);
+}
+
+void eio_session_take(struct eio_session *s, bool is_binary, struct slice message)
+{
+	if (s->has_ended)
+		return;
+	eio_session_heard(s);
+	if (!is_binary && s->generation == &generation_eio3 && message.len != 0 &&
+		*message.ptr == 'b')
+		take_base64(s, message);
+	else
+		take_message(s, is_binary, message);
 }
 
 /* ---- what it is ---- */

@@ -41,12 +41,17 @@ fail:
 	return false;
 }
 
-/* "b4" and base64: the same packet on a WebSocket begins with the number 4. */
-static bool read_base64(struct slice text, struct buf *out)
+/* "b4" and base64: the same packet as bytes begins with the number 4. */
+bool eio3_base64_undo(struct slice text, struct buf *out)
 {
-	return text.len >= 2 && text.ptr[1] >= '0' && text.ptr[1] <= '9' &&
+	size_t before = out->len;
+
+	if (text.len >= 2 && *text.ptr == BINARY && text.ptr[1] >= '0' && text.ptr[1] <= '9' &&
 		buf_append_char(out, (char)(text.ptr[1] - '0')) &&
-		payload_base64_decode((struct slice){ text.ptr + 2, text.len - 2 }, out);
+		payload_base64_decode((struct slice){ text.ptr + 2, text.len - 2 }, out))
+		return true;
+	out->len = before;
+	return false;
 }
 
 /* "<length>:<packet>" */
@@ -66,7 +71,7 @@ static enum payload_result next_of_text(
 			r->rest, "has a packet that is shorter than its length, or not UTF-8", e);
 	*is_binary = *text.ptr == BINARY;
 	*message = text;
-	if (*is_binary && !read_base64(text, &r->scratch))
+	if (*is_binary && !eio3_base64_undo(text, &r->scratch))
 		return payload_bad(r->rest, "has a binary packet that is not base64", e);
 	if (*is_binary || (r->is_double && eio3_text_undo(text, &r->scratch)))
 		*message = buf_slice(&r->scratch);

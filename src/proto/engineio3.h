@@ -19,6 +19,10 @@
  * `out` is full. ASCII is the same either way. */
 bool eio3_text_undo(struct slice text, struct buf *out) MUST_CHECK;
 
+/* Appends the binary message that a text stands for which begins with 'b': so clients of Socket.IO 1 send bytes even over a
+ * WebSocket. False, with `out` as it was, if it is none, or `out` is full. */
+bool eio3_base64_undo(struct slice text, struct buf *out) MUST_CHECK;
+
 /* Appends a message in the binary framing, for a client that did not ask for b64: some read nothing else.
  * The body is then application/octet-stream. False when `body` is full, which is then as it was. */
 bool eio3_binary_append(struct buf *body, bool is_binary, struct slice message) MUST_CHECK;

@@ -4,8 +4,8 @@ import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
 
-// For servers of a test's own below Socket.IO.
-export const { WebSocketServer } = require('ws');
+// For servers and clients of a test's own below Socket.IO.
+export const { WebSocketServer, WebSocket } = require('ws');
 
 // Loaded when asked for: a test seldom needs two of them, and a program never.
 const PACKAGES = {

@@ -1,0 +1,200 @@
+// sio_peer: the server under test (tests/programs/socketio_server.c), and what speaks with it below Socket.IO: plain
+// requests, raw connections, WebSockets.
+import test from 'node:test';
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import http from 'node:http';
+import net from 'node:net';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { WebSocket } from '../peers/sockets.mjs';
+import { EXIT_MS, waitFor } from './support.mjs';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const bin = process.env.TAPEDECK_BIN ?? path.join(root, 'build/bin');
+
+// A test with a server of its own, which must end cleanly. `options` are its options, by name: { 'ping-timeout': 500 }.
+export function served(name, options, body) {
+	test(name, { timeout: 120_000 }, async (t) => {
+		const server = new Server({ 'ping-interval': 25_000, 'ping-timeout': 20_000, ...options });
+
+		try {
+			await server.start();
+			await body(server, t);
+			await server.stop();
+		} catch (error) {
+			t.diagnostic(`the server ${JSON.stringify(server.how)} said:\n${server.stderr.slice(-4000)}`);
+			throw error;
+		} finally {
+			server.end();
+		}
+	});
+}
+
+class Server {
+	constructor(options) {
+		this.options = options;
+		this.stderr = '';
+		this.how = null; // { code, signal } once it has ended
+		this.closers = []; // what the test opened
+	}
+
+	async start() {
+		const args = Object.entries(this.options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+		let stdout = '';
+
+		this.child = spawn(path.join(bin, 'test-socketio-server'), args, { stdio: ['ignore', 'pipe', 'pipe'] });
+		this.child.stdout.on('data', (text) => { stdout += text; });
+		this.child.stderr.on('data', (text) => { this.stderr += text; });
+		this.child.on('error', (error) => { this.how = { error }; });
+		this.child.on('close', (code, signal) => { this.how = { code, signal }; });
+		await waitFor(() => stdout.endsWith('\n') || this.how !== null, 'the server to listen');
+		assert.equal(this.how, null);
+		this.port = Number(stdout);
+		this.url = `http://127.0.0.1:${this.port}`;
+	}
+
+	// Waits until standard error has `count` lines that match.
+	async says(pattern, count = 1) {
+		const all = new RegExp(pattern, 'g');
+
+		await waitFor(() => (this.stderr.match(all) ?? []).length >= count || this.how !== null, `${count} lines like ${pattern}`);
+		assert.ok((this.stderr.match(all) ?? []).length >= count, `no ${count} lines like ${pattern}`);
+	}
+
+	async stop() {
+		assert.equal(this.how, null, 'the server has ended by itself');
+		this.child.kill('SIGTERM');
+		await waitFor(() => this.how !== null, 'the server to end', EXIT_MS);
+		assert.deepEqual(this.how, { code: 0, signal: null });
+	}
+
+	// Ends everything, whatever has happened.
+	end() {
+		for (const close of this.closers) {
+			try {
+				close();
+			} catch {
+				// a client of 0.9 without a transport cannot be closed, and has nothing to close
+			}
+		}
+		if (this.how === null)
+			this.child.kill('SIGKILL');
+	}
+
+	// ---- plain requests ----
+
+	request(method, target, { body, headers = {}, agent } = {}) {
+		return new Promise((resolve, reject) => {
+			const request = http.request({ host: '127.0.0.1', port: this.port, method, path: target, headers, agent }, (answer) => {
+				const parts = [];
+
+				answer.on('data', (part) => parts.push(part));
+				answer.on('error', reject);
+				answer.on('end', () => resolve({
+					status: answer.statusCode, headers: answer.headers, bytes: Buffer.concat(parts), body: Buffer.concat(parts).toString(),
+				}));
+			});
+
+			request.on('error', reject);
+			request.end(body);
+		});
+	}
+
+	get(target, options) {
+		return this.request('GET', target, options);
+	}
+
+	post(target, body, options) {
+		return this.request('POST', target, { body, ...options });
+	}
+
+	// A GET whose answer is not waited for here: { answer, abort() }.
+	poll(target) {
+		const poll = { answered: false };
+		const agent = new http.Agent();
+
+		poll.answer = new Promise((resolve, reject) => {
+			poll.request = http.request({ host: '127.0.0.1', port: this.port, path: target, agent }, (answer) => {
+				const parts = [];
+
+				poll.answered = true;
+				answer.on('data', (part) => parts.push(part));
+				answer.on('end', () => resolve({ status: answer.statusCode, body: Buffer.concat(parts).toString() }));
+			});
+			poll.request.on('error', reject);
+			poll.request.end();
+		});
+		poll.answer.catch(() => {}); // its abort is no failure
+		poll.sent = new Promise((resolve) => poll.request.on('finish', resolve));
+		poll.abort = () => poll.request.destroy();
+		this.closers.push(poll.abort);
+		return poll;
+	}
+
+	// The sid and the address of a new session over polling. `query`: more of it, such as '&b64=1'.
+	async open(eio = 4, base = '/engine.io/', query = '') {
+		const target = `${base}?EIO=${eio}&transport=polling${query}`;
+		const { status, body } = await this.get(target);
+
+		assert.equal(status, 200);
+		const { sid } = JSON.parse(body.slice(body.indexOf('{')));
+
+		return { sid, target: `${target}&sid=${sid}` };
+	}
+
+	async open09() {
+		const { body } = await this.get('/socket.io/1/?t=1');
+		const [sid] = body.split(':');
+
+		return { sid, target: `/socket.io/1/xhr-polling/${sid}?t=1` };
+	}
+
+	// ---- raw connections ----
+
+	async raw() {
+		const socket = net.connect(this.port, '127.0.0.1');
+		const raw = { socket, bytes: Buffer.alloc(0), chunks: 0, ended: false };
+
+		socket.on('data', (part) => { raw.bytes = Buffer.concat([raw.bytes, part]); raw.chunks++; });
+		socket.on('error', () => { raw.ended = true; });
+		socket.on('close', () => { raw.ended = true; });
+		raw.holds = (what) => waitFor(() => raw.bytes.includes(what), `${JSON.stringify(String(what))} on a raw connection`);
+		raw.end = () => waitFor(() => raw.ended, 'a raw connection to end');
+		raw.take = () => { const bytes = raw.bytes; raw.bytes = Buffer.alloc(0); return bytes; };
+		this.closers.push(() => socket.destroy());
+		await new Promise((resolve) => socket.once('connect', resolve));
+		return raw;
+	}
+
+	// ---- WebSockets ----
+
+	// A WebSocket with its messages: texts, or Buffers. `closed` is the code of the close, null before it.
+	async websocket(target) {
+		const ws = new WebSocket(`ws://127.0.0.1:${this.port}${target}`, { perMessageDeflate: false });
+		const peer = { ws, messages: [], closed: null, status: null, taken: 0 };
+
+		ws.on('message', (data, isBinary) => peer.messages.push(isBinary ? data : String(data)));
+		ws.on('close', (code) => { peer.closed = code; });
+		ws.on('error', () => {});
+		ws.on('unexpected-response', (request, answer) => { peer.status = answer.statusCode; peer.closed = 0; request.destroy(); });
+		this.closers.push(() => ws.terminate());
+		// The next message.
+		peer.next = async () => {
+			await waitFor(() => peer.messages.length > peer.taken || peer.closed !== null, 'a message');
+			assert.ok(peer.messages.length > peer.taken, `closed with ${peer.closed} instead of a message`);
+			return peer.messages[peer.taken++];
+		};
+		peer.end = () => waitFor(() => peer.closed !== null, 'a WebSocket to close');
+		await waitFor(() => ws.readyState === WebSocket.OPEN || peer.closed !== null, 'a WebSocket to open');
+		return peer;
+	}
+}
+
+// The WebSocket frame of a text, as a client writes it.
+export function frameOf(text) {
+	const payload = Buffer.from(text);
+
+	assert.ok(payload.length < 126);
+	return Buffer.concat([Buffer.from([0x81, 0x80 | payload.length, 0, 0, 0, 0]), payload]); // a mask of zeros
+}
