@@ -54,6 +54,12 @@ class Server {
 		this.url = `http://127.0.0.1:${this.port}`;
 	}
 
+	// Waits as long as the server runs.
+	async waitFor(predicate, what) {
+		await waitFor(() => this.how !== null || predicate(), what);
+		assert.equal(this.how, null, `the server has ended instead of ${what}`);
+	}
+
 	// Waits until standard error has `count` lines that match.
 	async says(pattern, count = 1) {
 		const all = new RegExp(pattern, 'g');
@@ -159,8 +165,8 @@ class Server {
 		socket.on('data', (part) => { raw.bytes = Buffer.concat([raw.bytes, part]); raw.chunks++; });
 		socket.on('error', () => { raw.ended = true; });
 		socket.on('close', () => { raw.ended = true; });
-		raw.holds = (what) => waitFor(() => raw.bytes.includes(what), `${JSON.stringify(String(what))} on a raw connection`);
-		raw.end = () => waitFor(() => raw.ended, 'a raw connection to end');
+		raw.holds = (what) => this.waitFor(() => raw.bytes.includes(what), `${JSON.stringify(String(what))} on a raw connection`);
+		raw.end = () => this.waitFor(() => raw.ended, 'a raw connection to end');
 		raw.take = () => { const bytes = raw.bytes; raw.bytes = Buffer.alloc(0); return bytes; };
 		this.closers.push(() => socket.destroy());
 		await new Promise((resolve) => socket.once('connect', resolve));
@@ -181,12 +187,12 @@ class Server {
 		this.closers.push(() => ws.terminate());
 		// The next message.
 		peer.next = async () => {
-			await waitFor(() => peer.messages.length > peer.taken || peer.closed !== null, 'a message');
+			await this.waitFor(() => peer.messages.length > peer.taken || peer.closed !== null, 'a message');
 			assert.ok(peer.messages.length > peer.taken, `closed with ${peer.closed} instead of a message`);
 			return peer.messages[peer.taken++];
 		};
-		peer.end = () => waitFor(() => peer.closed !== null, 'a WebSocket to close');
-		await waitFor(() => ws.readyState === WebSocket.OPEN || peer.closed !== null, 'a WebSocket to open');
+		peer.end = () => this.waitFor(() => peer.closed !== null, 'a WebSocket to close');
+		await this.waitFor(() => ws.readyState === WebSocket.OPEN || peer.closed !== null, 'a WebSocket to open');
 		return peer;
 	}
 }

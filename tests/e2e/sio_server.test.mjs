@@ -18,12 +18,12 @@ const ARGS = [1, 'é \u{1F600} ÿ', { a: [null, 1.5, true], 'ключ': '' }];
 // A client with what it has seen: [event, ...arguments].
 function join(server, { version, way }, nsp = '', options = {}) {
 	const socket = connect(version, server.url + nsp, { transports: WAYS[way], reconnection: false, ...options });
-	const client = { socket, version, seen: [] };
+	const client = { server, socket, version, seen: [] };
 
 	for (const event of ['connect', 'disconnect', 'error', 'connect_error', 'connect_failed', 'auth', 'message-back', 'flood'])
 		socket.on(event, (...args) => client.seen.push([event, ...args]));
 	client.saw = async (event) => {
-		await waitFor(() => client.seen.some(([name]) => name === event), `'${event}'; there was ${JSON.stringify(client.seen)}`);
+		await server.waitFor(() => client.seen.some(([name]) => name === event), `'${event}'`);
 		return client.seen.find(([name]) => name === event).slice(1);
 	};
 	client.ask = (...args) => new Promise((resolve) => socket.emit('message-with-ack', ...args, (...answer) => resolve(answer)));
@@ -35,7 +35,7 @@ function join(server, { version, way }, nsp = '', options = {}) {
 async function refusal(client) {
 	const names = ['error', 'connect_error', 'connect_failed'];
 
-	await waitFor(() => client.seen.some(([name]) => names.includes(name)), 'a refusal');
+	await client.server.waitFor(() => client.seen.some(([name]) => names.includes(name)), 'a refusal');
 	const [name, reason] = client.seen.find(([each]) => names.includes(each));
 
 	return { name, text: typeof reason === 'string' ? reason : reason?.message, data: reason?.data ?? reason };
@@ -146,7 +146,7 @@ served('a flood arrives whole and in order, however it is taken', {}, async (ser
 	for (const { seen } of clients) {
 		const floods = () => seen.filter(([name]) => name === 'flood');
 
-		await waitFor(() => floods().length >= count, 'the flood');
+		await server.waitFor(() => floods().length >= count, 'the flood');
 		assert.deepEqual(floods().map(([, n]) => n), Array.from({ length: count }, (_, n) => n));
 	}
 });
