@@ -33,6 +33,7 @@ static const char *const statements_sql[REEL_STATEMENTS] = {
 	[REEL_KEYS] = "SELECT timestamp, seq, event_id FROM event "
 		      "WHERE stream_id = ?1 AND (timestamp, seq) > (?2, ?3) AND timestamp <= ?4 "
 		      "AND +event_id <= ?5 ORDER BY timestamp, seq LIMIT ?6",
+	[REEL_IDS] = "SELECT event_id FROM event WHERE stream_id = ?1 AND +event_id <= ?2",
 	[REEL_FIRST_KEY] = "SELECT timestamp FROM event WHERE stream_id = ?1 "
 			   "ORDER BY timestamp LIMIT 1",
 	[REEL_LAST_KEY] = "SELECT timestamp FROM event WHERE stream_id = ?1 AND timestamp <= ?2 "
@@ -228,6 +229,7 @@ void reel_close(struct reel *r)
 	db_finalize_all(r->statements, REEL_STATEMENTS);
 	db_close(r->db);
 	free(r->chosen);
+	free(r->ids);
 	free(r->path);
 	free(r);
 }
@@ -300,6 +302,7 @@ static bool choose(struct reel *r, const struct reel_stream *s, size_t place, st
 		r->chosen = chosen;
 	}
 	r->chosen[r->n_chosen++] = (struct reel_chosen){ s->stream_id, place };
+	r->chosen_events += s->events;
 	return lower_bound(r, s, e);
 }
 

@@ -43,6 +43,7 @@ void reel_cursor_free(struct reel_cursor *c)
 	if (c == NULL)
 		return;
 	reel_merge_free(c->merge);
+	reel_scan_release(&c->scan);
 	free(c);
 }
 
@@ -74,9 +75,14 @@ int64_t reel_cursor_bound(const struct reel_cursor *c)
 bool reel_cursor_read(struct reel_cursor *c, struct event_slice *out, size_t max_bytes, bool *ended,
 	struct err *e)
 {
-	if (c->order == REEL_RECEIVED)
-		return reel_scan_place(&c->scan, c->to_us, &c->position, e) &&
-			reel_scan_read(&c->scan, out, max_bytes, ended, e);
+	if (c->order == REEL_RECEIVED) {
+		if (!reel_scan_place(&c->scan, c->to_us, &c->position, e) ||
+			!reel_scan_read(&c->scan, out, max_bytes, ended, e))
+			return false;
+		if (*ended)
+			reel_scan_release(&c->scan);
+		return true;
+	}
 	*ended = reel_cursor_bound(c) == INT64_MAX;
 	if (*ended)
 		return true;
@@ -94,7 +100,7 @@ bool reel_cursor_read(struct reel_cursor *c, struct event_slice *out, size_t max
 bool reel_cursor_last(struct reel_cursor *c, int64_t *time_us, struct err *e)
 {
 	if (c->order == REEL_RECEIVED)
-		return reel_scan_last(c->reel, c->from_us, c->to_us, time_us, e);
+		return reel_scan_last(&c->scan, c->from_us, c->to_us, time_us, e);
 	return reel_merge_last(c->reel, c->from_us, c->to_us, time_us, e);
 }
 

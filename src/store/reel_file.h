@@ -22,6 +22,7 @@ enum reel_statement {
 	REEL_FETCH,       /* the event ?1 */
 	REEL_AT,          /* id and received of the first event from ?1 to ?2 */
 	REEL_KEYS, /* of stream ?1: keys behind (?2, ?3) up to the timestamp ?4, and ids up to ?5; at most ?6 */
+	REEL_IDS,       /* ids of stream ?1 up to ?2, in no order */
 	REEL_FIRST_KEY, /* the least timestamp of stream ?1 */
 	REEL_LAST_KEY,  /* the greatest timestamp of stream ?1 up to ?2, and ids up to ?3 */
 	REEL_CLOCK_BEFORE, /* received and timestamp of the last event of a chosen stream from ?1 to ?2 */
@@ -45,6 +46,11 @@ struct reel {
 	struct reel_chosen *chosen; /* by stream_id */
 	size_t n_chosen;
 	bool is_everything_chosen;
+	uint64_t chosen_events; /* by the counters */
+	int64_t *ids;           /* store/reel_ids */
+	size_t n_ids;
+	size_t ids_users;
+	bool has_many;    /* chosen events, so that `ids` is of no use */
 	int64_t first_us; /* of the chosen streams, by their counters */
 	struct sqlite3_stmt *statements[REEL_STATEMENTS]; /* those that were needed so far */
 };

@@ -2,6 +2,7 @@
 
 #include "store/db.h"
 #include "store/reel_file.h"
+#include "store/reel_ids.h"
 
 #include <sqlite3.h>
 
@@ -61,6 +62,8 @@ bool reel_scan_place(
 
 	if (s->is_placed)
 		return true;
+	if (!s->uses_ids && !reel_ids_take(r, &s->uses_ids, e))
+		return false;
 	if (!find_end(r, to_us, &s->end_id, e))
 		return false;
 	/* Behind all events of that time: at the first one of the next. */
@@ -101,6 +104,52 @@ static bool step(struct reel_scan *s, struct sqlite3_stmt *st, struct event_slic
 	return true;
 }
 
+void reel_scan_release(struct reel_scan *s)
+{
+	if (s->uses_ids)
+		reel_ids_drop(s->reel);
+	s->uses_ids = false;
+}
+
+/* The row of an event, if it is still there: retention may have taken it. */
+static bool fetch(struct reel *r, int64_t event_id, struct event_slice *out, struct err *e)
+{
+	struct sqlite3_stmt *st = reel_statement(r, REEL_FETCH, e);
+	struct stored_event event;
+	bool ok = st != NULL;
+	bool found;
+
+	if (!ok)
+		return false;
+	(void)sqlite3_bind_int64(st, 1, event_id);
+	ok = db_first(st, &found, e) || err_prefix(e, "cannot read '%s'", r->path);
+	if (ok && found && reel_take_event(r, st, &event))
+		ok = event_slice_add(out, &event) ||
+			err_set(e, ERR_NOMEM, "cannot read '%s': out of memory", r->path);
+	(void)sqlite3_reset(st);
+	return ok;
+}
+
+static bool read_by_id(
+	struct reel_scan *s, struct event_slice *out, size_t max_bytes, struct err *e)
+{
+	struct reel *r = s->reel;
+	size_t i = reel_ids_find(r, s->next_id);
+	bool ok = reel_begin(r, e);
+
+	if (!ok)
+		return false;
+	for (; ok && i < r->n_ids && r->ids[i] <= s->end_id && event_slice_bytes(out) < max_bytes;
+		i++) {
+		ok = fetch(r, r->ids[i], out, e);
+		s->next_id = r->ids[i] + ok;
+	}
+	if (ok && (i == r->n_ids || r->ids[i] > s->end_id))
+		s->next_id = s->end_id + 1;
+	reel_end(r);
+	return ok;
+}
+
 bool reel_scan_read(
 	struct reel_scan *s, struct event_slice *out, size_t max_bytes, bool *ended, struct err *e)
 {
@@ -113,6 +162,13 @@ bool reel_scan_read(
 	*ended = s->next_id > s->end_id;
 	if (*ended)
 		return true;
+	if (s->uses_ids) {
+		/* What was read before the damage is good. */
+		if (!read_by_id(s, out, max_bytes, e) && event_slice_bytes(out) == 0)
+			return false;
+		*ended = s->next_id > s->end_id;
+		return true;
+	}
 	st = reel_statement(r, is_all ? REEL_SCAN : REEL_SCAN_CHOSEN, e);
 	if (st == NULL)
 		return false;
@@ -132,22 +188,39 @@ bool reel_scan_read(
 	return true;
 }
 
-bool reel_scan_last(
-	struct reel *r, int64_t from_us, int64_t to_us, int64_t *received_us, struct err *e)
+/* The last chosen event of those from `first_id` to `last_id`. */
+static bool find_last(struct reel *r, int64_t first_id, int64_t last_id, int64_t *received_us,
+	bool *found, struct err *e)
 {
 	struct sqlite3_stmt *st = reel_statement(r, REEL_CLOCK_BEFORE, e);
-	int64_t end_id;
-	bool found;
 
-	*received_us = REEL_NONE;
-	if (st == NULL || !find_end(r, to_us, &end_id, e))
+	if (st == NULL)
 		return false;
-	(void)sqlite3_bind_int64(st, 1, r->first_id);
-	(void)sqlite3_bind_int64(st, 2, end_id);
-	if (!db_first(st, &found, e))
+	(void)sqlite3_bind_int64(st, 1, first_id);
+	(void)sqlite3_bind_int64(st, 2, last_id);
+	if (!db_first(st, found, e))
 		return err_prefix(e, "cannot read '%s'", r->path);
-	if (found && sqlite3_column_int64(st, 0) >= from_us)
+	if (*found)
 		*received_us = sqlite3_column_int64(st, 0);
 	(void)sqlite3_reset(st);
 	return true;
+}
+
+bool reel_scan_last(
+	struct reel_scan *s, int64_t from_us, int64_t to_us, int64_t *received_us, struct err *e)
+{
+	struct reel *r = s->reel;
+	int64_t end_id;
+	int64_t us = REEL_NONE;
+	bool found = false;
+	bool ok = find_end(r, to_us, &end_id, e) &&
+		(s->uses_ids || reel_ids_take(r, &s->uses_ids, e));
+
+	if (ok && !s->uses_ids)
+		ok = find_last(r, r->first_id, end_id, &us, &found, e);
+	/* Those that are gone meanwhile are passed over. */
+	for (size_t i = s->uses_ids ? reel_ids_find(r, end_id + 1) : 0; ok && !found && i-- > 0;)
+		ok = find_last(r, r->ids[i], r->ids[i], &us, &found, e);
+	*received_us = found && us >= from_us ? us : REEL_NONE;
+	return ok;
 }

@@ -17,14 +17,18 @@ struct reel_scan {
 	int64_t next_id;
 	int64_t end_id; /* the last one of the range */
 	bool is_placed; /* next_id and end_id are known */
+	bool uses_ids;  /* of store/reel_ids */
 };
+
+/* Gives back what it uses. */
+void reel_scan_release(struct reel_scan *s);
 
 /* Looks for the range and the position, if that has not been done. */
 bool reel_scan_place(struct reel_scan *s, int64_t to_us, const struct reel_position *position,
 	struct err *e) MUST_CHECK;
 
 /* When the last chosen event from `from_us` to `to_us` was received; REEL_NONE if there is none. */
-bool reel_scan_last(struct reel *r, int64_t from_us, int64_t to_us, int64_t *received_us,
+bool reel_scan_last(struct reel_scan *s, int64_t from_us, int64_t to_us, int64_t *received_us,
 	struct err *e) MUST_CHECK;
 
 /* As reel_cursor_read. */

@@ -90,8 +90,11 @@ static bool find_span(struct tape *t, struct err *e)
 	result = tape_cursor_next(c, &event, e);
 	if (result == TAPE_EVENT)
 		t->first_us = event.time_us;
+	/* What the cursor had to learn for the first event helps to find the last. */
+	if (result == TAPE_EVENT && !find_last(t, e))
+		result = TAPE_FAILED;
 	tape_cursor_free(c);
-	return result == TAPE_END || (result == TAPE_EVENT && find_last(t, e));
+	return result != TAPE_FAILED;
 }
 
 bool tape_open(struct tape **out, const char *const *paths, size_t n_paths,
