@@ -511,6 +511,58 @@ static void what_is_trimmed_meanwhile_is_passed_over(void **state)
 	}
 }
 
+/* Ids far from each other, some of them where one look ends and the next begins; a stream of them is chosen. */
+static void check_sparse(const char *events)
+{
+	static const int64_t ids[] = { 1, 65536, 65537, 65538, 131072, 131073, 131074, 1000000,
+		1065535, 1065536, 1065537, 9000000 };
+	struct slice path = SLICE_LITERAL("b");
+	struct tape_choice choice = everything(TAPE_RECEIVED);
+	struct tape_event event;
+	struct tape_cursor *c;
+	struct tape *t;
+	char sql[300];
+	int64_t first_us;
+	int64_t last_us;
+
+	run("a.db", "DELETE FROM event");
+	for (size_t i = 0; i < COUNT(ids); i++) {
+		(void)snprintf(sql, sizeof(sql),
+			"INSERT INTO event (event_id, stream_id, timestamp, seq, received, "
+			"connection_id, results) VALUES (%lld, 3, 5, %zu, %zu, 4, '1')",
+			(long long)ids[i], i, 10 + i);
+		run("a.db", sql);
+	}
+	(void)snprintf(sql, sizeof(sql), "UPDATE stream SET events = %s", events);
+	run("a.db", sql);
+	choice.paths = &path;
+	choice.n_paths = 1;
+	choice.to_us = 10 + COUNT(ids) - 2;
+	t = open_tape(&choice, "a.db", NULL);
+	tape_span(t, &first_us, &last_us);
+	assert_int_equal(first_us, 10);
+	assert_int_equal(last_us, choice.to_us);
+	c = cursor_of(t);
+	for (size_t from = 0; from < COUNT(ids); from++) {
+		must(tape_cursor_seek(c, 10 + (int64_t)from, &err));
+		for (size_t i = from; i + 1 < COUNT(ids); i++) {
+			assert_true(next(c, &event));
+			assert_int_equal(event.event_id, ids[i]);
+		}
+		assert_false(next(c, &event));
+	}
+	tape_cursor_free(c);
+	tape_close(t);
+}
+
+static void streams_that_are_left_out_are_passed_over(void **state)
+{
+	(void)state;
+	make("a.db");
+	check_sparse("0");
+	check_sparse("1000000000"); /* so many that their ids are not read */
+}
+
 static void the_wal_is_not_pinned_between_two_events(void **state)
 {
 	(void)state;
@@ -708,6 +760,7 @@ int main(void)
 		TEST(gaps_are_those_of_the_view_for_what_is_chosen),
 		TEST(what_comes_later_is_not_seen),
 		TEST(what_is_trimmed_meanwhile_is_passed_over),
+		TEST(streams_that_are_left_out_are_passed_over),
 		TEST(the_wal_is_not_pinned_between_two_events),
 		TEST(cursors_do_not_disturb_each_other),
 		TEST(damage_is_told_after_what_is_sound),
