@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Records ten seconds of a feed that plays real market data of May 2014, an hour of the market a second,
-# and shows what is then in the file. Once everything is installed it needs no network, and it leaves nothing behind, except with --keep.
+# Plays real market data of May 2014 as a live feed, 1,000 times as fast as it was, records ten seconds of it, and
+# shows what is then in the file. Once everything is installed it needs no network, and it leaves nothing behind,
+# except with --keep. In a terminal the replay goes on, with its web page, until Enter is pressed.
 # usage: tools/demo.sh [--keep]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 SECONDS_RECORDED=10
 CONFIG_PORT=38080 # the port in config/demo.json
+BEGINS=2014-05-21T12:00Z
 TICKER=FB
 
 keep=false
@@ -39,7 +41,22 @@ query() {
 }
 
 build() {
-	cmake --preset default && cmake --build --preset default --target tapedeckd --parallel "$(nproc)"
+	cmake --preset default && cmake --build --preset default --target tapedeckd tapedeck-replay --parallel "$(nproc)"
+}
+
+# Plays the recording of the market in the background, on any free port, and says its address.
+replay() {
+	local options=(--listen 127.0.0.1:0 --speed 1000 --from "$BEGINS" --api-key-file "$dir/api-key")
+
+	build/bin/tapedeck-replay serve "${options[@]}" "$dir/market-2014.db" </dev/null 2>"$dir/replay.log" &
+	pids+=($!)
+	until address=$(grep -oE 'address=http://[0-9.:]+' "$dir/replay.log" | cut -d= -f2) && [ -n "$address" ]; do
+		if ! kill -0 "${pids[0]}" 2>/dev/null; then
+			cat "$dir/replay.log" >&2
+			exit 1
+		fi
+		sleep 0.05
+	done
 }
 
 tools/setup.sh --demo
@@ -49,21 +66,15 @@ if ! build >"$dir/build.log" 2>&1; then
 fi
 rm "$dir/build.log"
 
-# A key of our own making opens the demo feed; the feed takes any free port.
+# A key of our own making opens the feed.
 (umask 077 && echo "sk_demo_$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')" >"$dir/api-key")
-node tests/peers/demo-server.mjs --port 0 --api-key-file "$dir/api-key" >"$dir/feed.log" 2>&1 &
-pids+=($!)
-until port=$(grep -oE '127\.0\.0\.1:[0-9]+' "$dir/feed.log" | cut -d: -f2) && [ -n "$port" ]; do
-	if ! kill -0 "${pids[0]}" 2>/dev/null; then
-		cat "$dir/feed.log" >&2
-		exit 1
-	fi
-	sleep 0.05
-done
+tools/demo-recording.sh "$dir/market-2014.db"
+replay
 cp config/demo-tickers.ndjson "$dir/"
-sed "s/$CONFIG_PORT/$port/g" config/demo.json >"$dir/demo.json"
+sed "s/$CONFIG_PORT/${address##*:}/g" config/demo.json >"$dir/demo.json"
 
-say "Recording for $SECONDS_RECORDED seconds: build/bin/tapedeckd $dir/demo.json"
+say "The market of May 2014 plays at $address (a browser shows it). Recording it for $SECONDS_RECORDED seconds:"
+say "build/bin/tapedeckd $dir/demo.json"
 build/bin/tapedeckd "$dir/demo.json" &
 daemon=$!
 pids+=("$daemon")
@@ -71,6 +82,7 @@ sleep "$SECONDS_RECORDED"
 kill -TERM "$daemon"
 status=0
 wait "$daemon" || status=$?
+pids=("${pids[0]}")
 if [ "$status" -ne 0 ]; then
 	echo "tapedeckd ended with exit code $status" >&2
 	exit 1
@@ -94,14 +106,17 @@ if [ "$events" -eq 0 ]; then
 fi
 
 if $keep; then
-	last=$(sqlite3 -readonly "$dir/demo.db" "SELECT strftime('%Y-%m-%dT%H:%MZ', max(last) / 1000000 + 60, 'unixepoch') FROM stream")
-	rm "$dir/feed.log"
+	rm "$dir/replay.log"
 	cat <<END
 
-Kept in $dir: demo.db (the recording), demo.json (the configuration), api-key.
+Kept in $dir: demo.db (the recording), demo.json (the configuration), api-key, market-2014.db (what was played).
 To look into it:  sqlite3 -readonly $dir/demo.db 'SELECT * FROM recording LIMIT 5'
-To go on, start the feed where it stopped, and the recorder:
-  node tests/peers/demo-server.mjs --port $port --api-key-file $dir/api-key --start $last &
+To play what was recorded:  build/bin/tapedeck-replay serve $dir/demo.db
+To record again, start the feed and the recorder:
+  build/bin/tapedeck-replay serve --listen ${address#http://} --speed 1000 --api-key-file $dir/api-key $dir/market-2014.db &
   build/bin/tapedeckd $dir/demo.json
 END
+elif [ -t 0 ]; then
+	say "The replay's page is at $address/ until you press Enter."
+	read -r _
 fi

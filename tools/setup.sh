@@ -17,9 +17,9 @@ case "${1-}" in
 	;;
 esac
 
-# Any Node.js from 18 on will do, wherever it comes from.
+# Any Node.js from 18 on will do, wherever it comes from; the demo needs none.
 node_major=$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)
-if [ "$node_major" -lt 18 ] || ! command -v npm >/dev/null; then
+if [ "${1-}" != --demo ] && { [ "$node_major" -lt 18 ] || ! command -v npm >/dev/null; }; then
 	packages+=(nodejs npm)
 fi
 
@@ -47,7 +47,7 @@ else
 fi
 
 # Written by npm at the end of an installation, so it is the newer one until the lock file changes.
-if [ tests/peers/package-lock.json -nt tests/peers/node_modules/.package-lock.json ]; then
+if [ "${1-}" != --demo ] && [ tests/peers/package-lock.json -nt tests/peers/node_modules/.package-lock.json ]; then
 	echo "installing the Socket.IO packages of tests/peers"
 	npm ci --prefix tests/peers --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 fi
