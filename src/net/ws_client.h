@@ -23,8 +23,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Bytes that may wait to be sent; more is a failure of the connection. */
-#define WS_CLIENT_OUT_MAX ((size_t)16 << 20)
+/* Bytes that may wait to be sent, the largest message that we take among them; more is a failure of the connection. */
+#define WS_CLIENT_OUT_MAX (WS_MESSAGE_MAX + ((size_t)64 << 10))
 
 enum ws_end_kind {
 	WS_END_UNREACHED, /* name, TCP, proxy or TLS failed */

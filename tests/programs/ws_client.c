@@ -4,7 +4,8 @@
  *
  * usage: test-ws-client [--deflate] ws://HOST:PORT/PATH?QUERY
  *
- * Exit codes: 0 the connection was open and has ended, 1 it never opened, 2 wrong usage.
+ * Exit codes: 0 the connection was open and has ended, 1 it never opened or a message could not be sent back, 2 wrong
+ * usage.
  */
 #include "base/log.h"
 #include "base/url.h"
@@ -16,12 +17,16 @@
 #include <string.h>
 
 #define TIMEOUT_MS 10000
+#define HIGH ((size_t)1 << 20) /* where more waits to be sent, nothing is read */
+#define RESUME_US 1000
 
 struct client {
 	struct loop *loop;
 	struct transfers *transfers;
 	struct ws_client *ws;
+	struct timer *resume;
 	bool was_open;
+	bool has_failed;
 };
 
 static void opened(void *arg)
@@ -36,13 +41,31 @@ static void arrived(void *arg)
 	(void)arg;
 }
 
+static void resume(void *arg)
+{
+	struct client *c = arg;
+
+	if (ws_client_pending(c->ws) > HIGH)
+		timer_start(c->resume, RESUME_US);
+	else
+		ws_client_pause(c->ws, false);
+}
+
 static void take_message(void *arg, enum ws_result kind, const struct ws_message *m)
 {
 	struct client *c = arg;
 
-	/* What cannot be sent any more is told by `ended`. */
-	if (kind == WS_TEXT || kind == WS_BINARY)
-		(void)!ws_client_send(c->ws, m->opcode, m->payload);
+	if (kind == WS_BAD) /* `ended` follows */
+		return;
+	if (kind == WS_TOO_LARGE || !ws_client_send(c->ws, m->opcode, m->payload)) {
+		fprintf(stderr, "cannot send a message of %llu bytes back\n",
+			(unsigned long long)m->total);
+		c->has_failed = true;
+		loop_stop(c->loop);
+	} else if (ws_client_pending(c->ws) > HIGH) {
+		ws_client_pause(c->ws, true);
+		timer_start(c->resume, RESUME_US);
+	}
 }
 
 static void ended(void *arg, const struct ws_end *end)
@@ -50,6 +73,7 @@ static void ended(void *arg, const struct ws_end *end)
 	struct client *c = arg;
 
 	fprintf(stderr, "%s\n", end->e.text);
+	timer_stop(c->resume);
 	loop_stop(c->loop);
 }
 
@@ -100,15 +124,18 @@ int main(int argc, char **argv)
 	}
 	c.loop = loop_new();
 	c.transfers = c.loop != NULL ? transfers_new(c.loop) : NULL;
-	if (c.transfers == NULL || !connect_to(&c, argv[argc - 1], offers_deflate, &e)) {
+	c.resume = c.loop != NULL ? timer_new(c.loop, resume, &c) : NULL;
+	if (c.transfers == NULL || c.resume == NULL ||
+		!connect_to(&c, argv[argc - 1], offers_deflate, &e)) {
 		fprintf(stderr, "test-ws-client: %s\n",
-			c.transfers != NULL ? e.text : "out of memory");
+			c.resume != NULL ? e.text : "out of memory");
 		return 1;
 	}
 	if (!loop_run(c.loop))
 		return 1;
 	ws_client_free(c.ws);
+	timer_free(c.resume);
 	transfers_free(c.transfers);
 	loop_free(c.loop);
-	return c.was_open ? 0 : 1;
+	return c.was_open && !c.has_failed ? 0 : 1;
 }
