@@ -81,14 +81,14 @@ export async function runToEnd(args, { program = 'tapedeckd', ...options } = {})
 
 export const replay = (...args) => runToEnd(args, { program: 'tapedeck-replay' });
 
-// A running tapedeckd.
+// A running tapedeckd, or another of our programs.
 class Daemon {
-	constructor(scene, args, options) {
+	constructor(scene, args, { program = 'tapedeckd', ...options }) {
 		this.scene = scene;
 		this.stderr = '';
 		this.stdout = '';
 		this.how = null; // { code, signal } once it has ended
-		this.child = spawn(path.join(bin, 'tapedeckd'), args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+		this.child = spawn(path.join(bin, program), args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
 		this.pid = this.child.pid;
 		this.child.stderr.on('data', (text) => { this.stderr += text; });
 		this.child.stdout.on('data', (text) => { this.stdout += text; });
@@ -193,6 +193,18 @@ export class Scene {
 		return daemon;
 	}
 
+	// Serves recordings on a free port; `url` and `port` say where.
+	async serve(args, recordings = ['market.db'], options = {}) {
+		const server = new Daemon(this, ['serve', '--listen', '127.0.0.1:0', ...args, ...recordings.map((name) => this.file(name))],
+			{ program: 'tapedeck-replay', ...options });
+
+		this.daemons.push(server);
+		await server.says(/ serving address=/);
+		server.url = server.stderr.match(/ serving address=(\S+)/)[1];
+		server.port = Number(server.url.split(':').at(-1));
+		return server;
+	}
+
 	sql(query, database = 'market.db') {
 		return sql(this.file(database), query);
 	}
@@ -276,7 +288,7 @@ export function e2e(name, body, options = {}) {
 			await scene.verifyEverything();
 		} catch (error) {
 			for (const daemon of scene.daemons)
-				t.diagnostic(`tapedeckd ${JSON.stringify(daemon.how)} said:\n${daemon.stderr.slice(-4000)}`);
+				t.diagnostic(`a program ${JSON.stringify(daemon.how)} said:\n${daemon.stderr.slice(-4000)}`);
 			throw error;
 		} finally {
 			await scene.end();
