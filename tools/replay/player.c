@@ -258,8 +258,9 @@ bool player_in_hole(struct player *p, const struct player_clock *k)
 
 	if (k == NULL)
 		k = p->shared;
+	/* As fast as possible a hole takes no time. */
 	return k != NULL && p->options.gaps == PLAYER_DISCONNECT &&
-		k->schedule.state == SCHEDULE_PLAYING &&
+		k->schedule.state == SCHEDULE_PLAYING && k->schedule.speed != SCHEDULE_MAX &&
 		timeline_in_hole(&p->timeline, schedule_position(&k->schedule, now), &hole);
 }
 

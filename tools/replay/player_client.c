@@ -12,65 +12,23 @@ static size_t bitmap_size(const struct player *p)
 	return p->venues->n_streams / 8 + 1;
 }
 
-struct player_client *player_client_new(struct player *p, struct player_clock *k,
-	struct sio_socket *socket, uint64_t number, bool has_offsets, void *arg)
-{
-	struct player_client *c = calloc(1, sizeof(*c));
-	bool ok = true;
-
-	if (c == NULL)
-		return NULL;
-	c->player = p;
-	c->clock = k;
-	c->socket = socket;
-	c->arg = arg;
-	c->has_offsets = has_offsets;
-	c->came_us = clock_mono_us();
-	c->faults = player_faults_new(p->options.faults, number, &ok);
-	if (!ok) {
-		free(c);
-		return NULL;
-	}
-	player_clock_hold_again(k);
-	LIST_INSERT_HEAD(&k->clients, c, in_clock);
-	p->n_clients++;
-	player_client_place(c, clock_mono_us());
-	player_enqueue(c);
-	return c;
-}
-
-static void take_out(struct player_client *c)
-{
-	if (c->is_queued)
-		TAILQ_REMOVE(&c->player->queue, c, in_queue);
-	c->is_queued = false;
-	if (c->phase == PLAYER_CUTTING)
-		LIST_REMOVE(c, in_cutting);
-	c->phase = PLAYER_OVER;
-}
-
-void player_client_free(struct player_client *c)
-{
-	take_out(c);
-	LIST_REMOVE(c, in_clock);
-	c->player->n_clients--;
-	player_faults_free(c->faults);
-	free(c->wanted);
-	player_clock_release(c->clock);
-	free(c);
-}
-
 /* ---- where it begins, and where its connection is cut ---- */
 
-/* The next hole that begins behind a mark: in this lap or, if there is none, in the next. */
+/* Where the next hole is: right here, in this lap or, if there is none, in the next. */
 static bool find_hole(const struct player *p, const struct mark *from, struct mark *out)
 {
 	const struct timeline *t = &p->timeline;
 	size_t i = timeline_hole_behind(t, from->time_us + 1);
 	uint64_t lap = from->lap;
+	size_t here;
 
-	if (p->options.gaps != PLAYER_DISCONNECT || t->n_holes == 0 ||
-		(i == t->n_holes && !p->options.loops))
+	if (p->options.gaps != PLAYER_DISCONNECT || t->n_holes == 0)
+		return false;
+	if (timeline_in_hole(t, from->time_us + 1, &here)) {
+		*out = *from;
+		return true;
+	}
+	if (i == t->n_holes && !p->options.loops)
 		return false;
 	if (i == t->n_holes) {
 		i = 0;
@@ -96,13 +54,71 @@ static void find_cut(struct player_client *c)
 	c->has_cut = true;
 }
 
-void player_client_place(struct player_client *c, int64_t now_us)
+void player_client_place(struct player_client *c, const struct mark *mark)
 {
-	c->mark = schedule_joined(&c->clock->schedule, now_us);
+	c->mark = *mark;
 	c->place = (struct block_place){ .serial = 0 };
 	c->seeks = c->clock->schedule.seeks;
 	c->due_us = INT64_MIN;
 	find_cut(c);
+}
+
+/* It begins where its clock is. */
+static void place_now(struct player_client *c)
+{
+	struct mark mark = schedule_joined(&c->clock->schedule, clock_mono_us());
+
+	player_client_place(c, &mark);
+}
+
+/* ---- life ---- */
+
+struct player_client *player_client_new(struct player *p, struct player_clock *k,
+	struct sio_socket *socket, uint64_t number, bool has_offsets, void *arg)
+{
+	struct player_client *c = calloc(1, sizeof(*c));
+	bool ok = true;
+
+	if (c == NULL)
+		return NULL;
+	c->player = p;
+	c->clock = k;
+	c->socket = socket;
+	c->arg = arg;
+	c->has_offsets = has_offsets;
+	c->came_us = clock_mono_us();
+	c->faults = player_faults_new(p->options.faults, number, &ok);
+	if (!ok) {
+		free(c);
+		return NULL;
+	}
+	player_clock_hold_again(k);
+	LIST_INSERT_HEAD(&k->clients, c, in_clock);
+	p->n_clients++;
+	place_now(c);
+	player_enqueue(c);
+	return c;
+}
+
+static void take_out(struct player_client *c)
+{
+	if (c->is_queued)
+		TAILQ_REMOVE(&c->player->queue, c, in_queue);
+	c->is_queued = false;
+	if (c->phase == PLAYER_CUTTING)
+		LIST_REMOVE(c, in_cutting);
+	c->phase = PLAYER_OVER;
+}
+
+void player_client_free(struct player_client *c)
+{
+	take_out(c);
+	LIST_REMOVE(c, in_clock);
+	c->player->n_clients--;
+	player_faults_free(c->faults);
+	free(c->wanted);
+	player_clock_release(c->clock);
+	free(c);
 }
 
 /* ---- subscriptions ---- */
@@ -135,7 +151,7 @@ bool player_client_subscribe(struct player_client *c, const struct venue_streams
 	if (c->wanted == NULL)
 		return false;
 	if (c->n_wanted == 0 && c->phase == PLAYER_LIVE)
-		player_client_place(c, clock_mono_us());
+		place_now(c);
 	for (size_t i = 0; i < streams->count; i++) {
 		size_t s = streams->list[i];
 

@@ -135,8 +135,8 @@ void player_fail(struct player *p, const struct err *e);
 
 /* ---- player_client.c ---- */
 
-/* Has the client begin where its clock is. */
-void player_client_place(struct player_client *c, int64_t now_us);
+/* Has the client begin behind that mark. */
+void player_client_place(struct player_client *c, const struct mark *mark);
 
 /* ---- player_pump.c ---- */
 

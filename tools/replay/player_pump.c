@@ -265,10 +265,12 @@ static enum step at_end(struct player_client *c, const struct mark *limit, int64
 
 /* ---- the pump ---- */
 
-/* A client without a subscription gets nothing, but its connection may be cut. */
-static enum step idle(struct player_client *c, const struct mark *limit, int64_t now_us)
+/* A client without a subscription gets nothing, but its connection may be cut: where others are. */
+static enum step idle(struct player_client *c, int64_t now_us)
 {
-	if (take_cut(c, limit, now_us))
+	struct mark limit = schedule_joined(schedule_of(c), now_us);
+
+	if (take_cut(c, &limit, now_us))
 		return STEP_OVER;
 	c->due_us = cut_due(c);
 	return STEP_LATER;
@@ -283,7 +285,7 @@ static enum step step(struct player_client *c, int64_t now_us, size_t *budget)
 	size_t to;
 
 	if (c->n_wanted == 0 && c->phase == PLAYER_LIVE)
-		return idle(c, &limit, now_us);
+		return idle(c, now_us);
 	result = block_cache_find(c->player->cache, &c->mark, &c->place, &b, &e);
 	if (result == TAPE_FAILED) {
 		player_fail(c->player, &e);
@@ -306,11 +308,10 @@ static enum step step(struct player_client *c, int64_t now_us, size_t *budget)
 }
 
 /* After a seek everybody begins anew, except who is still catching up with what was before it. */
-static void follow_seek(struct player_client *c, int64_t now_us)
+static void follow_seek(struct player_client *c)
 {
-	if (c->seeks == schedule_of(c)->seeks || c->phase == PLAYER_CATCHING_UP)
-		return;
-	player_client_place(c, now_us);
+	if (c->seeks != schedule_of(c)->seeks && c->phase != PLAYER_CATCHING_UP)
+		player_client_place(c, &schedule_of(c)->sought);
 }
 
 enum pump_result player_pump(struct player_client *c, int64_t now_us)
@@ -318,15 +319,14 @@ enum pump_result player_pump(struct player_client *c, int64_t now_us)
 	size_t budget = PLAYER_BUDGET;
 	enum step result = STEP_ON;
 
-	follow_seek(c, now_us);
+	follow_seek(c);
 	c->due_us = SCHEDULE_NEVER;
 	while (result == STEP_ON && budget != 0 && !sio_socket_is_full(c->socket)) {
 		result = step(c, now_us, &budget);
-		follow_seek(c, now_us);
+		follow_seek(c);
 	}
-	if (result != STEP_OVER) {
-		schedule_reached(schedule_of(c), &c->mark);
-	} else if (c->phase < PLAYER_CUTTING) {
+	schedule_reached(schedule_of(c), &c->mark);
+	if (result == STEP_OVER && c->phase < PLAYER_CUTTING) {
 		/* It is gone, or there is no memory for it: it must not go on with a hole. */
 		c->phase = PLAYER_OVER;
 		sio_socket_cut(c->socket);

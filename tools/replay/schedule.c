@@ -140,6 +140,7 @@ void schedule_seek(struct schedule *s, int64_t time_us, int64_t now_us)
 	if (time_us > t->last_us)
 		time_us = t->last_us;
 	s->out = mark_before(lap, time_us);
+	s->sought = s->out;
 	s->played_us = schedule_played(s, &(struct mark){ .lap = lap, .time_us = time_us });
 	s->seeks++;
 	if (s->state == SCHEDULE_PLAYING || s->state == SCHEDULE_ENDED)

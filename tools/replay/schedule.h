@@ -50,8 +50,8 @@ struct schedule {
 	enum schedule_state state;
 	int64_t speed;
 	bool loops;
-	uint32_t
-		seeks; /* counts the seeks: who reads the tape must begin at schedule_joined anew */
+	uint32_t seeks;        /* counts them: who reads the tape begins anew behind `sought` */
+	struct mark sought;    /* by the last of them */
 	int64_t anchor_us;     /* monotonic time, while playing */
 	int64_t played_us;     /* of all laps; at the anchor, or where it goes on */
 	struct mark out;       /* what has been played, unless it follows from the anchor */
