@@ -9,7 +9,7 @@ packages=(gcc libc6-dev cmake make pkg-config libevent-dev libcurl4-openssl-dev 
 	libjansson-dev libsqlite3-dev libssl-dev zlib1g-dev libjwt-dev libcmocka-dev sqlite3 ca-certificates)
 case "${1-}" in
 --demo) ;;
-"") packages+=(clang libclang-rt-dev clang-format openssl bsdutils procps faketime
+"") packages+=(clang libclang-rt-dev clang-format openssl bsdutils procps faketime jq
 	python3 python3-pandas r-base-core r-cran-dbi r-cran-rsqlite) ;;
 *)
 	echo "usage: tools/setup.sh [--demo]" >&2

@@ -1,5 +1,5 @@
-// recipes: each block of the README's section "Query it" is run as it stands, while the recording goes on, and gives
-// what follows from what the server has sent.
+// recipes: each block of the README's sections "Query it" and "Print it" is run as it stands, while the recording goes on,
+// and gives what follows from what the server has sent.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -9,8 +9,12 @@ import { e2e, runToEnd, waitFor } from './support.mjs';
 
 const run = promisify(execFile);
 const readme = readFileSync(fileURLToPath(new URL('../../README.md', import.meta.url)), 'utf8');
-const section = readme.split(/^## /m).find((text) => text.startsWith('Query it\n'));
-const blocks = [...section.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language, text]) => ({ language, text }));
+const sectionOf = (title) => readme.split(/^## /m).find((text) => text.startsWith(`${title}\n`));
+const section = sectionOf('Query it');
+const blocksOf = (text) => [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language, block]) => ({ language, text: block }));
+const blocks = [...blocksOf(section), ...blocksOf(sectionOf('Print it'))];
+const bin = process.env.TAPEDECK_BIN ?? fileURLToPath(new URL('../../build/bin', import.meta.url));
+const env = { ...process.env, PATH: `${bin}:${process.env.PATH}` };
 
 const minute = (i) => `2014-05-21T12:0${i}`;
 const us = (text) => Date.parse(text) * 1000;
@@ -97,6 +101,13 @@ const CHECKS = [
 	{ text: (text) => assert.match(text, new RegExp(`AAPL +${sumOf('AAPL')}\nFB +${sumOf('FB')}\n`)) },
 	{ text: (text) => assert.match(text, new RegExp(`AAPL +${sumOf('AAPL')}\n.*FB +${sumOf('FB')}\n`)) },
 	{ copies: ['copy.db', 'backup.db'] },
+	{ text: (text) => assert.equal(text, VOLUMES.map((each) => `${each.timestamp}\t${each.ticker}\t${each.volume}\n`).join('')) },
+	{ file: ['two-minutes.ndjson', (text) => assert.deepEqual(text.split('\n').slice(0, -1).map((line) => JSON.parse(line)).map(({ timestamp, results }) => ({ timestamp, ...results[0] })),
+		[...VOLUMES, ...SENTIMENTS].filter((each) => each.timestamp >= minute(1) && each.timestamp < minute(3)).sort((a, b) => (a.timestamp < b.timestamp ? -1 : 1)))] },
+	{ file: ['tweet_volume.csv', (text) => assert.deepEqual(text.split('\r\n').slice(0, -1).map((line) => line.split(',').slice(3).join()),
+		['ticker,volume', ...VOLUMES.map((each) => `${each.ticker},${each.volume}`)])] },
+	{ text: (text) => assert.deepEqual(text.split('\n').slice(0, -1).map((line) => JSON.parse(line)).sort(),
+		[['crowd-sentiment', 'server_closed', true], ['tweet-volume', 'server_closed', true]]) },
 ];
 
 // Debian's Python, for which setup.sh installs pandas; another one may come first in the PATH.
@@ -116,9 +127,10 @@ async function checkBlock(scene, { language, text }, check) {
 		return checkPlan(scene, text, check);
 	}
 	const [program, option] = PROGRAMS[language];
-	const { stdout } = await run(program, [option, text], { cwd: scene.dir });
+	const { stdout } = await run(program, [option, text], { cwd: scene.dir, env });
 
 	check.text?.(stdout);
+	check.file?.[1](readFileSync(scene.file(check.file[0]), 'utf8'));
 	for (const copy of check.copies ?? []) {
 		assert.equal((await scene.sql('SELECT count(*) AS n FROM event', copy))[0].n, VOLUMES.length + SENTIMENTS.length);
 		assert.equal((await runToEnd(['--verify', scene.file(copy)])).code, 0);
