@@ -74,10 +74,18 @@ e2e('several recordings and their total; the same file twice counts once; one ba
 	const all = await infoOf(scene.file('market.db'), scene.file('copy.db'));
 	const twice = await replay('info', '--json', scene.file('market.db'), scene.file('market.db'));
 	const bad = await replay('info', scene.file('market.db'), scene.file('nowhere.db'), scene.file('copy.db'));
+	const one = await infoOf('--params', '{ "ticker": "T1" }', '--feed=test', scene.file('market.db'), scene.file('copy.db'));
+	const [{ n }] = await scene.sql(`SELECT count(*) AS n FROM event JOIN stream USING (stream_id) WHERE params = '{"ticker":"T1"}'`);
+	const none = await replay('info', '--path', 'q', scene.file('market.db'));
 
 	assert.deepEqual([all.recordings.length, all.total.events, all.total.streams.length], [2, 2 * load.total, 2]);
 	assert.equal(JSON.parse(twice.stdout).recordings.length, 1);
 	assert.match(twice.stderr, /it is shown once/);
+	assert.deepEqual([...one.recordings, one.total].map((r) => [r.events, r.feeds.length, r.streams.map((s) => s.params)]),
+		[n, n, 2 * n].map((events) => [events, 1, ['{"ticker":"T1"}']]));
+	assert.equal(none.code, 1);
+	assert.match(none.stderr, /--path 'q': no stream .* nearest is 'p'/);
+	assert.match(none.stdout, /holds +0 events of 0 streams in 0 feeds/);
 	assert.equal(bad.code, 1);
 	assert.match(bad.stderr, /nowhere\.db/);
 	assert.match(bad.stdout, /market\.db\n[\s\S]*copy\.db\n[\s\S]*total of 2 recordings/);
@@ -119,7 +127,7 @@ e2e('wrong usage is told; a reader that has seen enough is no error', async (sce
 	load.stop();
 	await settled(scene, load);
 	await daemon.stop();
-	for (const args of [['info'], ['info', '--nonsense', 'x.db'], ['nonsense'], []]) {
+	for (const args of [['info'], ['info', '--nonsense', 'x.db'], ['info', '--path'], ['info', '--params', '{x}', 'x.db'], ['info', '--from', '1', 'x.db'], ['nonsense'], []]) {
 		const { code, stderr } = await replay(...args);
 
 		assert.equal(code, 2, args.join(' '));

@@ -1,9 +1,11 @@
 /*
- * choice: the options with which `serve` and `print` choose what is played.
+ * choice: the options with which the commands choose what is played or shown.
  *
  *   --from T, --to T   ISO 8601, or a bare number: microseconds since 1970; both ends included
  *   --feed NAME, --path P, --params JSON   each may be given several times; what is of one kind adds up
  *   --order received|timestamp
+ *
+ * `info` knows only those that choose streams: it reads counters, not events.
  *
  * The command puts CHOICE_OPTIONS into its table of long options and hands what getopt_long returns for them to choice_take.
  * Texts are borrowed from the command line, or belong to the choice.
@@ -29,12 +31,17 @@ enum {
 	CHOICE_ORDER,
 };
 
-#define CHOICE_OPTIONS \
-	{ "from", required_argument, NULL, CHOICE_FROM }, \
-		{ "to", required_argument, NULL, CHOICE_TO }, \
-		{ "feed", required_argument, NULL, CHOICE_FEED }, \
+/* Those that choose streams, and all. */
+#define CHOICE_STREAM_OPTIONS \
+	{ "feed", required_argument, NULL, CHOICE_FEED }, \
 		{ "path", required_argument, NULL, CHOICE_PATH }, \
-		{ "params", required_argument, NULL, CHOICE_PARAMS }, \
+	{ \
+		"params", required_argument, NULL, CHOICE_PARAMS \
+	}
+
+#define CHOICE_OPTIONS \
+	CHOICE_STREAM_OPTIONS, { "from", required_argument, NULL, CHOICE_FROM }, \
+		{ "to", required_argument, NULL, CHOICE_TO }, \
 	{ \
 		"order", required_argument, NULL, CHOICE_ORDER \
 	}

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const char usage[] =
-	"usage: tapedeck-replay info [--json] RECORDING...\n"
+	"usage: tapedeck-replay info [--feed NAME] [--path P] [--params JSON] [--json] RECORDING...\n"
 	"       tapedeck-replay print [CHOOSING] [--with-meta | --table NAME] RECORDING...\n"
 	"       tapedeck-replay serve [CHOOSING] [SERVING] RECORDING...\n"
 	"       tapedeck-replay --version\n"
@@ -26,7 +26,7 @@ static const char usage[] =
 	"  --version       the program's version\n"
 	"  --help          this text\n"
 	"\n"
-	"CHOOSING; what is given several times adds up:\n"
+	"CHOOSING; what is given several times adds up; info, which reads no events, has the second line alone:\n"
 	"  --from T, --to T  ISO time, or microseconds since 1970; both ends included\n"
 	"  --feed NAME, --path P, --params JSON\n"
 	"  --order received|timestamp  what is first, and what --from and --to mean: when an event came, or\n"

@@ -3,6 +3,8 @@
  */
 #include "command.h"
 
+#include "choice.h"
+#include "info_choose.h"
 #include "info_print.h"
 #include "same_file.h"
 #include "store/summary.h"
@@ -13,6 +15,8 @@
 
 struct info {
 	bool is_json;
+	struct choice choice;
+	struct info_wishes wishes;
 	const char *const *paths;
 	size_t n_paths;
 	struct same_file *files; /* that the paths lead to */
@@ -22,25 +26,44 @@ struct info {
 	int code;
 };
 
+enum { OPTION_JSON = 1, OPTION_HELP };
+
 /* True to go on; false when the command is to end with `code`. */
+static bool take(struct info *info, int option, char *const *argv)
+{
+	struct err e;
+
+	if (option == OPTION_JSON) {
+		info->is_json = true;
+		return true;
+	}
+	if (option >= CHOICE_FIRST && choice_take(&info->choice, option, optarg, &e))
+		return true;
+	if (option >= CHOICE_FIRST)
+		info->code = command_misused("%s", e.text);
+	else if (option == OPTION_HELP)
+		info->code = command_help();
+	else if (option == ':')
+		info->code = command_misused("'%s' needs a value", argv[optind - 1]);
+	else
+		info->code = command_refused_option(argv);
+	return false;
+}
+
 static bool parse(struct info *info, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
+		CHOICE_STREAM_OPTIONS,
+		{ "json", no_argument, NULL, OPTION_JSON },
+		{ "help", no_argument, NULL, OPTION_HELP },
 		{ 0 },
 	};
 	int option;
 
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == 'j') {
-			info->is_json = true;
-			continue;
-		}
-		info->code = option == 'h' ? command_help() : command_refused_option(argv);
-		return false;
-	}
+	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1)
+		if (!take(info, option, argv))
+			return false;
 	info->paths = (const char *const *)(argv + optind);
 	info->n_paths = (size_t)(argc - optind);
 	if (info->n_paths == 0)
@@ -84,7 +107,7 @@ static bool show_all(struct info *info, struct err *e)
 		} else if (!summary_read(&s, info->files[i].path, e)) {
 			info->code = command_failed(e);
 		} else {
-			bool ok = show(info, path, s, e);
+			bool ok = info_choose(&info->wishes, s, e) && show(info, path, s, e);
 
 			info->shown[info->n_shown++] = s;
 			if (!ok)
@@ -132,18 +155,30 @@ static bool run(struct info *info, struct err *e)
 	return command_flush(e);
 }
 
+/* What was asked for in vain is told at the end: what is there has been shown. */
+static bool run_and_check(struct info *info, struct err *e)
+{
+	bool ok;
+
+	if (!info_wishes_init(&info->wishes, &info->choice, e))
+		return false;
+	ok = run(info, e) && (info->n_shown == 0 || info_wishes_are_met(&info->wishes, e));
+	info_wishes_release(&info->wishes);
+	return ok;
+}
+
 int info_run(int argc, char **argv)
 {
 	struct info info = { .code = EXIT_DONE };
 	struct err e;
 
-	if (!parse(&info, argc, argv))
-		return info.code;
-	if (!run(&info, &e) && e.text[0] != '\0')
+	choice_init(&info.choice);
+	if (parse(&info, argc, argv) && !run_and_check(&info, &e) && e.text[0] != '\0')
 		info.code = command_failed(&e);
 	for (size_t i = 0; i < info.n_shown; i++)
 		summary_free(info.shown[i]);
 	free(info.shown);
 	same_file_free(info.files, info.n_paths);
+	choice_release(&info.choice);
 	return info.code;
 }
