@@ -1,6 +1,7 @@
 // programs: runs the servers and clients of tests/programs, and raw sockets to speak with them.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
@@ -140,6 +141,23 @@ export class Raw {
 	reset() {
 		this.socket.resetAndDestroy();
 	}
+}
+
+// What a client of hixie-76 writes, `head` and then `body`, and the 16 bytes that must come behind the answer's head.
+export function hixieHandshake(target, headers) {
+	const key1 = { text: '18x 6]8vM;54 *(5:  {   U1]8  z [  8', number: 155712099 };
+	const key2 = { text: '1_ tx7X d  <  nw  334J702) 7]o}` 0', number: 173347027 };
+	const body = Buffer.from('\r\n\0\n\nab\xff', 'latin1'); // a line end and a frame's ends are nothing special here
+	const numbers = Buffer.alloc(8);
+
+	numbers.writeUInt32BE(key1.number, 0);
+	numbers.writeUInt32BE(key2.number, 4);
+	return {
+		head: `GET ${target} HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n${headers}`
+			+ `Sec-WebSocket-Key1: ${key1.text}\r\nSec-WebSocket-Key2: ${key2.text}\r\n\r\n`,
+		body,
+		answer: createHash('md5').update(numbers).update(body).digest(),
+	};
 }
 
 // A test with programs, which end with it: `run` starts one.

@@ -1,6 +1,6 @@
 // The server's side of Socket.IO, spoken with by the real clients of every year on every transport.
 import assert from 'node:assert/strict';
-import { connect, generationOf } from '../peers/sockets.mjs';
+import { clientTransportOf, connect, generationOf } from '../peers/sockets.mjs';
 import { waitFor } from './support.mjs';
 import { served } from './sio_peer.mjs';
 
@@ -56,10 +56,9 @@ async function checkBinary(client) {
 }
 
 async function checkTransport({ socket, version }, way) {
-	const engine = () => version === '0.9' ? socket.socket.transport : socket.io.engine.transport;
-	const name = { polling: version === '0.9' ? 'xhr-polling' : 'polling' }[way] ?? 'websocket';
+	const name = way === 'polling' ? 'polling' : 'websocket';
 
-	await waitFor(() => engine()?.name === name, `transport ${name}`);
+	await waitFor(() => clientTransportOf(version, socket) === name, `transport ${name}`);
 }
 
 const isModern = (version) => generationOf(version) === 'eio4';

@@ -1,9 +1,9 @@
 // Our WebSockets, both sides, against the npm package `ws`, and against a raw socket that speaks hixie-76.
 import assert from 'node:assert/strict';
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
-import { Program, withPrograms, withServer } from './programs.mjs';
+import { hixieHandshake, Program, withPrograms, withServer } from './programs.mjs';
 import { waitFor } from './support.mjs';
 
 const { WebSocket, WebSocketServer } = createRequire(new URL('../peers/', import.meta.url))('ws');
@@ -116,16 +116,7 @@ withServer('server: a client that does not read is cut, and its pings use no mem
 	});
 
 withServer('server: hixie-76, its handshake byte by byte', [], async (server) => {
-	const key1 = { text: '18x 6]8vM;54 *(5:  {   U1]8  z [  8', number: 155712099 };
-	const key2 = { text: '1_ tx7X d  <  nw  334J702) 7]o}` 0', number: 173347027 };
-	const body = Buffer.from('\r\n\0\n\nab\xff', 'latin1'); // a line end and a frame's ends are nothing special here
-	const numbers = Buffer.alloc(8);
-
-	numbers.writeUInt32BE(key1.number, 0);
-	numbers.writeUInt32BE(key2.number, 4);
-	const answer = createHash('md5').update(numbers).update(body).digest();
-	const head = 'GET /socket.io/1/websocket/1?t=0 HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\nHost: 127.0.0.1:3000\r\n'
-		+ `Origin: http://example.com\r\nSec-WebSocket-Key1: ${key1.text}\r\nSec-WebSocket-Key2: ${key2.text}\r\n\r\n`;
+	const { head, body, answer } = hixieHandshake('/socket.io/1/websocket/1?t=0', 'Host: 127.0.0.1:3000\r\nOrigin: http://example.com\r\n');
 	const raw = server.connect();
 
 	for (const byte of [...Buffer.from(head), ...body, ...Buffer.from('\0Hello\xff\0\xff', 'latin1')]) {

@@ -164,3 +164,25 @@ export function connect(version, url, options = {}) {
 		return connect09(found, url, options);
 	return (found.io ?? found)(url, { forceNew: true, ...options });
 }
+
+// `websocket` or `polling`: what a client uses at this moment, null if nothing.
+export function clientTransportOf(version, socket) {
+	const transport = String(version) === '0.9' ? socket.socket.transport : socket.io.engine.transport;
+
+	return transport?.name?.replace('xhr-', '') ?? null;
+}
+
+// Has `take` see what a client gets, as text and before it is understood; of 0.9 it may be several packets.
+export function overhear(version, socket, take) {
+	if (String(version) !== '0.9') {
+		socket.io.engine.on('data', take);
+		return;
+	}
+	const { transport } = socket.socket;
+	const { onData } = transport;
+
+	transport.onData = (data) => {
+		take(data);
+		return onData.call(transport, data);
+	};
+}
