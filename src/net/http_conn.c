@@ -77,8 +77,8 @@ static void end_by_client(struct http_conn *c)
 		gone(arg);
 }
 
-/* Ends our side and waits for the client to end its own: closing a socket with unread bytes would make the
- * system throw away what the client has not read yet. */
+/* Ends our side and waits for the client to end its own: closing a socket with unread bytes would
+ * make the system throw away what the client has not read yet. */
 static void linger(struct http_conn *c)
 {
 	c->state = HTTP_CONN_LINGERING;

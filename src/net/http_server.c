@@ -4,10 +4,9 @@
 #include "base/log.h"
 
 #include <assert.h>
-#include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -149,10 +148,10 @@ void http_exchange_hold(struct http_exchange *x, void (*gone)(void *arg), void *
 bool http_exchange_is_live(const struct http_exchange *x)
 {
 	const struct http_conn *c = (const struct http_conn *)(const void *)x;
-	char byte;
-	ssize_t n = recv(c->fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT);
+	struct pollfd look = { .fd = c->fd, .events = POLLRDHUP };
 
-	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR));
+	/* Unread bytes in front of the end do not hide it. */
+	return poll(&look, 1, 0) <= 0;
 }
 
 void http_exchange_drop(struct http_exchange *x)

@@ -1,9 +1,9 @@
 /*
  * sendq: bytes that wait to be written to a socket of ours.
  *
- * What is appended in one turn of the loop goes out in one system call. Memory is given back whenever all is
- * written; room is then made at once for as much as the last turns needed. Bounded by its owner, who asks
- * sendq_pending. For the files of net only; embedded in its owner.
+ * What is appended in one turn of the loop goes out in one system call. Memory is given back
+ * whenever all is written; room is then made at once for as much as the last turns needed. Bounded
+ * by its owner, who asks sendq_pending. For the files of net only; embedded in its owner.
  */
 #ifndef TAPEDECK_NET_SENDQ_H
 #define TAPEDECK_NET_SENDQ_H
@@ -35,12 +35,12 @@ static inline size_t sendq_pending(const struct sendq *q)
 /* Makes room for `n` bytes; false when out of memory. */
 bool sendq_reserve(struct sendq *q, size_t n) MUST_CHECK;
 
-/* Writes what waits, and then `more`, as far as the socket takes them; the rest of `more` is queued. False, with
- * the cause in errno: the connection is broken, or memory is out. */
+/* Writes what waits, and then `more`, as far as the socket takes them; the rest of `more` is
+ * queued. False, with the cause in errno: the connection is broken, or memory is out. */
 bool sendq_write(struct sendq *q, int fd, struct slice more) MUST_CHECK;
 
-/* True if the client has taken bytes since the last call. A socket that takes nothing more does not tell: it holds
- * megabytes, and what a slow client frees of them shows late. */
+/* True if the client has taken bytes since the last call. A socket that takes nothing more does not
+ * tell: it holds megabytes, and what a slow client frees of them shows late. */
 bool sendq_has_moved(struct sendq *q, int fd);
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * ws_conn: the inside of a ws_server: its state, and what its files call of each other.
  *
- * ws_server.c begins and ends connections, ws_conn_in.c reads, ws_conn_out.c writes. For these files only.
+ * ws_server.c begins and ends connections, ws_conn_in.c reads, ws_conn_out.c writes. For these
+ * files only.
  */
 #ifndef TAPEDECK_NET_WS_CONN_H
 #define TAPEDECK_NET_WS_CONN_H
@@ -94,7 +95,8 @@ void ws_conn_flush_soon(struct ws_server *c);
 /* Queues a close frame; false when out of memory. */
 bool ws_conn_queue_close(struct ws_server *c, uint16_t code) MUST_CHECK;
 
-/* While nothing can be written, waits with the patience that the state has now; else writes at once. */
+/* While nothing can be written, waits with the patience that the state has now; else writes at
+ * once. */
 void ws_conn_flush(struct ws_server *c);
 
 void ws_conn_answer_ping(struct ws_server *c, struct slice payload);

@@ -106,8 +106,8 @@ size_t ws_server_pending(const struct ws_server *c)
 	return sendq_pending(&c->out);
 }
 
-/* While nothing can be written only the latest ping is answered (RFC 6455, 5.5.3): a client that sends pings and
- * does not read must not fill our memory. */
+/* While nothing can be written only the latest ping is answered (RFC 6455, 5.5.3): a client that
+ * sends pings and does not read must not fill our memory. */
 void ws_conn_answer_ping(struct ws_server *c, struct slice payload)
 {
 	if (c->state != WS_CONN_OPEN || c->is_doomed)

@@ -1,14 +1,14 @@
 /*
  * ws_server: one WebSocket connection on the side of a server.
  *
- * RFC 6455 (version 13), the draft that browsers called version 8, whose frames are the same, and hixie-76
- * (proto/ws_hixie), which old clients still speak. The socket is read and written in large pieces; what is
- * queued in one turn of the loop is written at once, after the callbacks of that turn. An idle connection has no
- * buffers and no decoder. Loop thread only.
+ * RFC 6455 (version 13), the draft that browsers called version 8, whose frames are the same, and
+ * hixie-76 (proto/ws_hixie), which old clients still speak. The socket is read and written in large
+ * pieces; what is queued in one turn of the loop is written at once, after the callbacks of that
+ * turn. An idle connection has no buffers and no decoder. Loop thread only.
  *
- *   [handshake] --> open --> closing --> ended     handshake: hixie-76, its eight bytes have not come
- *                     |         |         ^        closing: our close frame is queued, the client's is due
- *                     `-----> leaving ----'        leaving: all that is left is to write the last frame
+ *   handshake --> open --> closing --> ended     handshake: the eight bytes of hixie-76 are due
+ *                   |         |         ^        closing: ours is queued, their close frame is due
+ *                   `-----> leaving ----'        leaving: the last frame is to be written
  */
 #ifndef TAPEDECK_NET_WS_SERVER_H
 #define TAPEDECK_NET_WS_SERVER_H
@@ -30,14 +30,15 @@ enum ws_server_end {
 	WS_SERVER_CLOSED, /* a close frame, from either side */
 	WS_SERVER_LOST,   /* the stream ended or broke without one */
 	WS_SERVER_BROKEN, /* the client breaks the protocol, or its message is too large */
-	WS_SERVER_STUCK, /* it does not read: out_max bytes wait, or nothing was taken for stuck_us */
+	WS_SERVER_STUCK,  /* it does not read: out_max bytes wait, or none was taken in stuck_us */
 };
 
 /* Each of them may free the connection. */
 struct ws_server_events {
 	/* WS_OP_TEXT or WS_OP_BINARY; borrowed for the call. */
 	void (*message)(void *arg, enum ws_opcode opcode, struct slice payload);
-	/* What waited to be sent has fallen below WS_SERVER_LOW after it was above WS_SERVER_HIGH. May be NULL. */
+	/* What waited to be sent has fallen below WS_SERVER_LOW after it was above WS_SERVER_HIGH.
+	 * May be NULL. */
 	void (*drained)(void *arg);
 	/* Once, and nothing after it; not when the connection is freed before. */
 	void (*ended)(void *arg, enum ws_server_end end, const struct err *e);
@@ -55,9 +56,9 @@ struct ws_server_options {
 /* True if the request asks for a WebSocket of any of the three kinds. */
 bool ws_server_is_upgrade(const struct http_exchange *x);
 
-/* Answers the upgrade and takes the connection. False: it is no acceptable one and has been answered with the HTTP
- * status that says so; the exchange is over in either case. Messages that came with the handshake are handed out from
- * the loop later, not inside this call. */
+/* Answers the upgrade and takes the connection. False: it is no acceptable one and has been
+ * answered with the HTTP status that says so; the exchange is over in either case. Messages that
+ * came with the handshake are handed out from the loop later, not inside this call. */
 bool ws_server_accept(struct ws_server **out, struct loop *l, struct http_exchange *x,
 	const struct ws_server_options *options, const struct ws_server_events *events, void *arg,
 	struct err *e) MUST_CHECK;
@@ -65,19 +66,19 @@ bool ws_server_accept(struct ws_server **out, struct loop *l, struct http_exchan
 /* From now on the events go to another owner. */
 void ws_server_set_events(struct ws_server *c, const struct ws_server_events *events, void *arg);
 
-/* Closes the connection: at once, as a crash would, if it has not ended; else so that the last frame still
- * arrives. No event comes any more. Accepts NULL. */
+/* Closes the connection: at once, as a crash would, if it has not ended; else so that the last
+ * frame still arrives. No event comes any more. Accepts NULL. */
 void ws_server_free(struct ws_server *c);
 
-/* Queues a message. False: the connection is closing, or out_max bytes wait, and then `ended` follows. A binary
- * message over hixie-76, which has none, is refused, too, and nothing follows. */
+/* Queues a message. False: the connection is closing, or out_max bytes wait, and then `ended`
+ * follows. A binary message over hixie-76, which has none, is refused, too, and nothing follows. */
 bool ws_server_send(struct ws_server *c, enum ws_opcode opcode, struct slice payload) MUST_CHECK;
 
 /* True if frames of RFC 6455 can be queued as they are (false for hixie-76). */
 bool ws_server_takes_frames(const struct ws_server *c);
 
-/* Queues whole frames that ws_encode(WS_SERVER) made; any number of them. Else like ws_server_send. Many at a time
- * are written without being copied, where nothing waits. */
+/* Queues whole frames that ws_encode(WS_SERVER) made; any number of them. Else like ws_server_send.
+ * Many at a time are written without being copied, where nothing waits. */
 bool ws_server_send_frames(struct ws_server *c, struct slice frames) MUST_CHECK;
 
 /* Bytes that wait to be sent. */

@@ -1,5 +1,6 @@
 /*
- * ws_upgrade: what a client's request for a WebSocket is answered with, whichever of the three kinds it asks for.
+ * ws_upgrade: what a client's request for a WebSocket is answered with, whichever of the three
+ * kinds it asks for.
  *
  * For the files of ws_server only.
  */
@@ -15,8 +16,7 @@
 #include <stdint.h>
 
 struct ws_upgrade_answer {
-	struct buf
-		head; /* without a limit of its own, so that frames may follow; the caller releases it */
+	struct buf head; /* frames may follow in it; the caller releases it */
 	bool is_hixie;
 	uint32_t numbers[2]; /* of hixie-76: for ws_hixie_answer */
 };

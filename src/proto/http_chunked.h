@@ -1,8 +1,9 @@
 /*
  * http_chunked: takes the chunks of an HTTP/1.1 request's body apart (RFC 9112, 7.1).
  *
- * Fed with any pieces. Extensions and trailers are passed over. Limits: HTTP_CHUNK_LINE_MAX for the line in front
- * of a chunk, HTTP_TRAILER_MAX for all trailers; the maximum of `body` is the one for the body.
+ * Fed with any pieces. Extensions and trailers are passed over. Limits: HTTP_CHUNK_LINE_MAX for the
+ * line in front of a chunk, HTTP_TRAILER_MAX for all trailers; the maximum of `body` is the one for
+ * the body.
  */
 #ifndef TAPEDECK_PROTO_HTTP_CHUNKED_H
 #define TAPEDECK_PROTO_HTTP_CHUNKED_H

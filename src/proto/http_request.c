@@ -230,7 +230,8 @@ static int hex_value(char c)
 	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* Takes one character of an encoded text from the front; a '%' without two digits stands for itself. */
+/* Takes one character of an encoded text from the front; a '%' without two digits stands for
+ * itself. */
 static char decode_char(struct slice *s)
 {
 	int high = s->len >= 3 && s->ptr[0] == '%' ? hex_value(s->ptr[1]) : -1;

@@ -1,10 +1,12 @@
 /*
- * ws_hixie: the WebSocket of browsers of 2010 (draft-ietf-hybi-thewebsocketprotocol-00, "hixie-76").
+ * ws_hixie: the WebSocket of browsers of 2010 (draft-ietf-hybi-thewebsocketprotocol-00,
+ * "hixie-76").
  *
- * Old Socket.IO clients speak nothing else. The client sends two numbers hidden in headers and eight bytes behind
- * its head; the MD5 of all three proves that the server understood. Messages are text only, between a byte 00 and
- * a byte FF; FF 00 closes. There are no pings and no fragments. Frames of other types are drained, as the draft
- * demands. Pure: no I/O. Limits: the decoder's `message_max`, and WS_DRAIN_MAX for what is drained.
+ * Old Socket.IO clients speak nothing else. The client sends two numbers hidden in headers and
+ * eight bytes behind its head; the MD5 of all three proves that the server understood. Messages are
+ * text only, between a byte 00 and a byte FF; FF 00 closes. There are no pings and no fragments.
+ * Frames of other types are drained, as the draft demands. Pure: no I/O. Limits: the decoder's
+ * `message_max`, and WS_DRAIN_MAX for what is drained.
  */
 #ifndef TAPEDECK_PROTO_WS_HIXIE_H
 #define TAPEDECK_PROTO_WS_HIXIE_H
@@ -41,11 +43,13 @@ bool ws_hixie_request_read(struct slice headers, struct slice target, struct ws_
 /* Appends the head of the answer; false, with `out` as it was, when it is full. */
 bool ws_hixie_response(struct buf *out, const struct ws_hixie_request *request) MUST_CHECK;
 
-/* Appends what follows the head: the proof that the numbers and the bytes behind the client's head were read. */
+/* Appends what follows the head: the proof that the numbers and the bytes behind the client's head
+ * were read. */
 bool ws_hixie_answer(
 	struct buf *out, const uint32_t numbers[2], const char body[WS_HIXIE_BODY]) MUST_CHECK;
 
-/* Frames; both sides send the same. False when `out` is full. The text must be UTF-8, which has no byte FF. */
+/* Frames; both sides send the same. False when `out` is full. The text must be UTF-8, which has no
+ * byte FF. */
 bool ws_hixie_encode(struct buf *out, struct slice text) MUST_CHECK;
 bool ws_hixie_encode_close(struct buf *out) MUST_CHECK;
 
@@ -72,7 +76,8 @@ struct ws_hixie_decoder {
 void ws_hixie_decoder_init(struct ws_hixie_decoder *d, size_t message_max);
 void ws_hixie_decoder_release(struct ws_hixie_decoder *d);
 
-/* Like ws_decode, with WS_MORE, WS_TEXT, WS_CLOSE and WS_BAD only: a message above `message_max` is WS_BAD. */
+/* Like ws_decode, with WS_MORE, WS_TEXT, WS_CLOSE and WS_BAD only: a message above `message_max` is
+ * WS_BAD. */
 enum ws_result ws_hixie_decode(struct ws_hixie_decoder *d, struct slice *in, struct ws_message *out,
 	struct err *e) MUST_CHECK;
 

@@ -1,7 +1,8 @@
 /*
- * Requests of a hostile client, as the server reads them: blank lines, head, body with a length or in chunks, and the
- * next request behind it. What is asserted: a stream gives the same requests whole, byte by byte and in pieces;
- * what is found lies inside the head; bodies keep their limit; a refusal has a status and a reason.
+ * Requests of a hostile client, as the server reads them: blank lines, head, body with a length or
+ * in chunks, and the next request behind it. What is asserted: a stream gives the same requests
+ * whole, byte by byte and in pieces; what is found lies inside the head; bodies keep their limit; a
+ * refusal has a status and a reason.
  */
 #undef NDEBUG /* the assertions are the test */
 #include <assert.h>

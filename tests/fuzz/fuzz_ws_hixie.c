@@ -1,7 +1,7 @@
 /*
- * hixie-76 of a hostile peer. What is asserted: a stream gives the same whole, byte by byte and in pieces;
- * payloads keep the limit and are UTF-8; what is handed out survives encoding and decoding; headers that are taken
- * can be answered.
+ * hixie-76 of a hostile peer. What is asserted: a stream gives the same whole, byte by byte and in
+ * pieces; payloads keep the limit and are UTF-8; what is handed out survives encoding and decoding;
+ * headers that are taken can be answered.
  */
 #undef NDEBUG /* the assertions are the test */
 #include <assert.h>

@@ -1,5 +1,6 @@
 /*
- * test-socketio-server: a Socket.IO server of every generation, for tests and for conformance suites.
+ * test-socketio-server: a Socket.IO server of every generation, for tests and for conformance
+ * suites.
  *
  * usage: test-socketio-server [OPTION VALUE]...
  *
@@ -12,11 +13,13 @@
  *   --sessions-max N     1000
  *   --oldest GENERATION  0.9 (the default), eio3 or eio4: the oldest that is understood
  *
- * At /socket.io/ are the namespaces "/" and "/custom", whose sockets get `auth` with what their client sent along, and
- * have `message` sent back as `message-back` and `message-with-ack` as an ack. `kick` sends the client away, with the
- * argument true out of its session; `cut` cuts its connection; `flood` with a number is answered with so many events
- * `flood`. A handshake whose query has refuse=1 is refused, and so is a namespace for which it has refuse=2. At
- * /engine.io/ every message is sent back. Each end of a session is a line on standard error. Runs until SIGTERM.
+ * At /socket.io/ are the namespaces "/" and "/custom", whose sockets get `auth` with what their
+ * client sent along, and have `message` sent back as `message-back` and `message-with-ack` as an
+ * ack. `kick` sends the client away, with the argument true out of its session; `cut` cuts its
+ * connection; `flood` with a number is answered with so many events `flood`. A handshake whose
+ * query has refuse=1 is refused, and so is a namespace for which it has refuse=2. At /engine.io/
+ * every message is sent back. Each end of a session is a line on standard error. Runs until
+ * SIGTERM.
  */
 #include "base/json.h"
 #include "base/log.h"

@@ -1,8 +1,8 @@
 /*
  * tape_cursor: reads recordings with a bare cursor, to see how fast that is.
  *
- * usage: test-tape-cursor received|timestamp [--params JSON] RECORDING...
- * Prints how long the tape took to open, events, bytes of `results`, seconds, and how large the process was at most.
+ * usage: test-tape-cursor received|timestamp [--params JSON] RECORDING... Prints how long the tape
+ * took to open, events, bytes of `results`, seconds, and how large the process was at most.
  */
 #include "tape.h"
 

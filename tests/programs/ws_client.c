@@ -1,11 +1,11 @@
 /*
- * test-ws-client: connects to a WebSocket server and sends every message back until the server closes, for tests
- * and for conformance suites.
+ * test-ws-client: connects to a WebSocket server and sends every message back until the server
+ * closes, for tests and for conformance suites.
  *
  * usage: test-ws-client [--deflate] ws://HOST:PORT/PATH?QUERY
  *
- * Exit codes: 0 the connection was open and has ended, 1 it never opened or a message could not be sent back, 2 wrong
- * usage.
+ * Exit codes: 0 the connection was open and has ended, 1 it never opened or a message could not be
+ * sent back, 2 wrong usage.
  */
 #include "base/log.h"
 #include "base/url.h"

@@ -1,12 +1,13 @@
 /*
- * test-ws-server: a WebSocket server that sends every message back, for tests and for conformance suites.
+ * test-ws-server: a WebSocket server that sends every message back, for tests and for conformance
+ * suites.
  *
  * usage: test-ws-server [--port P] [OPTION VALUE]...
  *
- * Writes its port to standard output (0, the default: any free one) and runs until SIGTERM. A plain request is
- * answered with what was asked for; GET /hold is held until the client leaves, or until a GET of /release;
- * GET /bytes?n=N is answered with N bytes; POST /drop closes without an answer; GET /count gives
- * "connections held gone".
+ * Writes its port to standard output (0, the default: any free one) and runs until SIGTERM. A plain
+ * request is answered with what was asked for; GET /hold is held until the client leaves, or until
+ * a GET of /release; GET /bytes?n=N is answered with N bytes; POST /drop closes without an answer;
+ * GET /count gives "connections held gone".
  */
 #include "base/log.h"
 #include "net/http_server.h"

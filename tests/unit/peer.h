@@ -1,5 +1,6 @@
 /*
- * peer: a raw TCP client on the thread of the server under test, and a loop that turns until something is true.
+ * peer: a raw TCP client on the thread of the server under test, and a loop that turns until
+ * something is true.
  */
 #ifndef TAPEDECK_TESTS_PEER_H
 #define TAPEDECK_TESTS_PEER_H

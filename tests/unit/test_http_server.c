@@ -318,8 +318,8 @@ static void a_head_may_be_32_kib_and_no_larger(void **state)
 	}
 }
 
-/* The answer must arrive although the client goes on sending: a socket that is closed with unread bytes would take the
- * answer along. */
+/* The answer must arrive although the client goes on sending: a socket that is closed with unread
+ * bytes would take the answer along. */
 static void a_client_that_sends_too_much_reads_why(void **state)
 {
 	struct peer p = connect_peer();
@@ -477,6 +477,26 @@ static void a_client_that_leaves_a_held_request_is_noticed(void **state)
 		AWAIT(http_server_connections(server) == 0);
 	}
 	assert_int_equal(asked, 4);
+}
+
+/* Before the loop has come round to notice it. */
+static void whether_a_client_is_still_there_can_be_asked(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct peer p = connect_peer();
+
+		peer_say(&p, "GET /hold HTTP/1.1\r\n\r\n");
+		AWAIT(held != NULL);
+		assert_true(http_exchange_is_live(held));
+		if (i == 1)
+			assert_int_equal(peer_send_some(&p, "bytes", 5), 5);
+		assert_true(http_exchange_is_live(held));
+		assert_int_equal(shutdown(p.fd, SHUT_WR), 0);
+		assert_false(http_exchange_is_live(held));
+		AWAIT(gone == i + 1);
+		peer_close(&p);
+	}
 }
 
 /* What is sent behind a held request is kept, up to a limit, and nothing more is read. */
@@ -665,6 +685,7 @@ int main(void)
 		WITH_SERVER(one_that_reads_slowly_is_not_cut),
 		WITH_SERVER(a_held_request_is_answered_later),
 		WITH_SERVER(a_client_that_leaves_a_held_request_is_noticed),
+		WITH_SERVER(whether_a_client_is_still_there_can_be_asked),
 		WITH_SERVER(bytes_behind_a_held_request_do_not_pile_up),
 		WITH_SERVER(a_taken_connection_is_the_takers),
 		WITH_SERVER(a_dropped_connection_ends_without_an_answer),

@@ -101,8 +101,8 @@ static void a_full_buffer_is_left_as_it_was(void **state)
 	buf_release(&out);
 }
 
-/* Decodes in pieces: up to `cut`, then `step` bytes at a time, from memory that ends with each piece, and writes the
- * results as text. */
+/* Decodes in pieces: up to `cut`, then `step` bytes at a time, from memory that ends with each
+ * piece, and writes the results as text. */
 static struct buf transcribe(struct slice in, size_t max, size_t cut, size_t step)
 {
 	static const char *const names[] = {

@@ -1,5 +1,6 @@
 /*
- * ws_server: connections of versions 13 and 8 and of hixie-76 with clients that are good, slow, silent or hostile.
+ * ws_server: connections of versions 13 and 8 and of hixie-76 with clients that are good, slow,
+ * silent or hostile.
  */
 #include "peer.h"
 
