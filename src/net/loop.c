@@ -4,11 +4,13 @@
 
 #include <assert.h>
 #include <event2/event.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #define SIGNALS_MAX 8
+#define TURN_US 5000 /* sockets and timers are looked at so often, whatever callbacks have begun */
 
 struct signal_watch {
 	struct event *event;
@@ -19,6 +21,7 @@ struct signal_watch {
 struct loop {
 	struct event_base *base;
 	struct loop_reap *reap;
+	struct event *reap_soon;
 	struct signal_watch signals[SIGNALS_MAX];
 	int signal_count;
 	bool is_stopped;
@@ -50,6 +53,16 @@ static void log_libevent(int severity, const char *message)
 	log_line(LOG_DEBUG, "libevent says something", log_text("text", message));
 }
 
+/* Leaves libevent's loop, to reap, where callbacks follow each other without an end of the turn. */
+static void end_turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *l = arg;
+
+	(void)fd;
+	(void)what;
+	(void)event_base_loopbreak(l->base);
+}
+
 struct loop *loop_new(void)
 {
 	struct loop *l = calloc(1, sizeof(*l));
@@ -60,11 +73,18 @@ struct loop *loop_new(void)
 		/* The coarse clock that libevent uses otherwise is 4 ms wide; no lock: one thread. */
 		(void)event_config_set_flag(
 			config, EVENT_BASE_FLAG_PRECISE_TIMER | EVENT_BASE_FLAG_NOLOCK);
+		/* Callbacks that make each other active would keep the loop for ever. */
+		(void)event_config_set_max_dispatch_interval(
+			config, &(struct timeval){ .tv_usec = TURN_US }, INT_MAX, 0);
 		l->base = event_base_new_with_config(config);
 	}
 	if (config != NULL)
 		event_config_free(config);
-	if (l == NULL || l->base == NULL) {
+	if (l != NULL && l->base != NULL)
+		l->reap_soon = evtimer_new(l->base, end_turn, l);
+	if (l == NULL || l->reap_soon == NULL) {
+		if (l != NULL && l->base != NULL)
+			event_base_free(l->base);
 		free(l);
 		return NULL;
 	}
@@ -79,6 +99,7 @@ static void reap_all(struct loop *l)
 		l->reap = r->next;
 		r->destroy(r);
 	}
+	(void)evtimer_del(l->reap_soon);
 }
 
 void loop_free(struct loop *l)
@@ -88,6 +109,7 @@ void loop_free(struct loop *l)
 	reap_all(l);
 	for (int i = 0; i < l->signal_count; i++)
 		event_free(l->signals[i].event);
+	event_free(l->reap_soon);
 	event_base_free(l->base);
 	free(l);
 }
@@ -116,6 +138,8 @@ struct event_base *loop_base(struct loop *l)
 
 void loop_reap_later(struct loop *l, struct loop_reap *reap, void (*destroy)(struct loop_reap *))
 {
+	if (l->reap == NULL)
+		(void)evtimer_add(l->reap_soon, &(struct timeval){ 0 });
 	reap->destroy = destroy;
 	reap->next = l->reap;
 	l->reap = reap;

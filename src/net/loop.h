@@ -2,7 +2,8 @@
  * loop: the event loop of the one thread that owns every socket, timer and state machine.
  *
  * A thin cover over libevent: timers on the monotonic clock, signals, a wake-up from another thread, and
- * freeing as a phase of the loop. An object that is freed inside a callback stops all of its events at
+ * freeing as a phase of the loop. However many callbacks follow each other, sockets and timers are
+ * looked at every few milliseconds, so that no connection can starve the others. An object that is freed inside a callback stops all of its events at
  * once and is destroyed after the turn, so that no caller on the stack meets freed memory.
  */
 #ifndef TAPEDECK_NET_LOOP_H

@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#define GUESS_MAX ((size_t)64 << 10)
+
 void sendq_init(struct sendq *q)
 {
 	*q = (struct sendq){ 0 };
@@ -31,6 +33,8 @@ static void drop(struct sendq *q, size_t n)
 	q->at += n;
 	if (q->at == q->bytes.len) {
 		q->guess = (q->guess + q->bytes.len) / 2;
+		if (q->guess > GUESS_MAX)
+			q->guess = GUESS_MAX;
 		sendq_release(q);
 	} else if (q->at > q->bytes.len / 2) {
 		buf_consume(&q->bytes, q->at);

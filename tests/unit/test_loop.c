@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "net/loop.h"
 
+#include <event2/event.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -91,6 +92,49 @@ static void a_timer_counts_from_its_start_and_not_from_that_of_the_turn(void **s
 	assert_true(fired_us - started_us >= 19000);
 	timer_free(first);
 	timer_free(late);
+}
+
+static struct event *chain;
+static long links;
+
+static void link_on(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	links++;
+	event_active(chain, EV_READ, 0);
+}
+
+static void note_reaped(struct loop_reap *reap)
+{
+	(void)reap;
+	(void)strcat(order, "r");
+	loop_stop(loop);
+}
+
+static void reap_one(void *arg)
+{
+	(void)strcat(order, "t");
+	loop_reap_later(loop, arg, note_reaped);
+}
+
+/* A connection that always has more to read makes itself active again and again. */
+static void a_chain_of_callbacks_holds_up_neither_timers_nor_freeing(void **state)
+{
+	struct loop_reap reap;
+	struct timer *t = timer_new(loop, reap_one, &reap);
+
+	(void)state;
+	chain = event_new(loop_base(loop), -1, EV_READ | EV_PERSIST, link_on, NULL);
+	assert_non_null(chain);
+	event_active(chain, EV_READ, 0);
+	timer_start(t, 10000);
+	assert_true(loop_run(loop));
+	assert_string_equal(order, "tr");
+	assert_true(links > 1);
+	event_free(chain);
+	timer_free(t);
 }
 
 struct thing {
@@ -194,6 +238,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_LOOP(timers_fire_once_and_in_their_order),
 		WITH_LOOP(a_timer_counts_from_its_start_and_not_from_that_of_the_turn),
+		WITH_LOOP(a_chain_of_callbacks_holds_up_neither_timers_nor_freeing),
 		WITH_LOOP(freeing_is_a_phase_of_the_loop),
 		WITH_LOOP(a_bell_is_heard_from_another_thread),
 		WITH_LOOP(a_signal_is_handled_on_the_loop),
