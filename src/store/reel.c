@@ -96,6 +96,11 @@ void reel_end(struct reel *r)
 	(void)sqlite3_exec(r->db, "COMMIT", NULL, NULL, NULL);
 }
 
+void reel_rest(struct reel *r)
+{
+	(void)sqlite3_db_release_memory(r->db);
+}
+
 bool reel_place(const struct reel *r, int64_t stream_id, size_t *place)
 {
 	size_t low = 0;

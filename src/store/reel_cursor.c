@@ -79,8 +79,10 @@ bool reel_cursor_read(struct reel_cursor *c, struct event_slice *out, size_t max
 		if (!reel_scan_place(&c->scan, c->to_us, &c->position, e) ||
 			!reel_scan_read(&c->scan, out, max_bytes, ended, e))
 			return false;
-		if (*ended)
+		if (*ended) {
 			reel_scan_release(&c->scan);
+			reel_rest(c->reel);
+		}
 		return true;
 	}
 	*ended = reel_cursor_bound(c) == INT64_MAX;
@@ -92,8 +94,10 @@ bool reel_cursor_read(struct reel_cursor *c, struct event_slice *out, size_t max
 		return false;
 	if (!reel_merge_read(c->merge, out, max_bytes, ended, e))
 		return false;
-	if (*ended)
+	if (*ended) {
 		reel_cursor_seek(c, &(struct reel_position){ INT64_MAX, INT64_MAX });
+		reel_rest(c->reel);
+	}
 	return true;
 }
 

@@ -63,6 +63,9 @@ struct sqlite3_stmt *reel_statement(
 bool reel_begin(struct reel *r, struct err *e) MUST_CHECK;
 void reel_end(struct reel *r);
 
+/* Gives back the memory of pages that were read: a long series has many files that are over. */
+void reel_rest(struct reel *r);
+
 /* Fills `e` with SQLite's last error, the path in front; returns false. */
 bool reel_failed(struct reel *r, struct err *e);
 

@@ -563,6 +563,58 @@ static void streams_that_are_left_out_are_passed_over(void **state)
 	check_sparse("1000000000"); /* so many that their ids are not read */
 }
 
+/* Whatever a file holds: nothing overflows, and what is there is found. */
+static void times_and_ids_may_be_anything(void **state)
+{
+	(void)state;
+	make("a.db");
+	run("a.db",
+		"DELETE FROM event; UPDATE stream SET events = 0;"
+		"INSERT INTO event (event_id, stream_id, timestamp, seq, received, connection_id, "
+		"	results) VALUES (-9223372036854775807, 1, -9223372036854775807, 0, "
+		"	-9223372036854775807, 4, '1'), (-5, 2, 9223372036854775806, 5, -1, 4, '2'), "
+		"	(0, 99, 3, -4, 0, 4, 'of no stream'), "
+		"	(9223372036854775806, 1, 0, 0, 9223372036854775806, 4, '3');"
+		"INSERT INTO coverage VALUES (1, -9223372036854775807, -9223372036854775806), "
+		"	(1, 5, 4), (2, 9223372036854775805, 9223372036854775807);"
+		"INSERT INTO wanted VALUES (1, -9223372036854775807, 9223372036854775807)");
+	for (int order = TAPE_RECEIVED; order <= TAPE_TIMESTAMP; order++) {
+		struct tape_choice choice = everything((enum tape_order)order);
+		struct tape_key key = { 0, -5 };
+		struct tape_gaps *gaps;
+		struct tape_gap gap;
+		struct tape_cursor *c;
+		struct tape *t;
+		bool found;
+		size_t count;
+
+		t = open_tape(&choice, "a.db", NULL);
+		c = cursor_of(t);
+		assert_int_equal(count_events(c), 3);
+		must(tape_cursor_seek(c, INT64_MIN, &err));
+		assert_int_equal(count_events(c), 3);
+		must(tape_cursor_seek(c, INT64_MAX, &err));
+		assert_int_equal(count_events(c), 0);
+		must(tape_cursor_seek_behind(c, &key, &found, &err));
+		assert_true(found);
+		assert_int_equal(count_events(c), order == TAPE_RECEIVED ? 1 : 0);
+		(void)tape_holes(t, &count);
+		must(tape_gaps_open(&gaps, t, &err));
+		while (tape_gaps_next(gaps, &gap, &err) == TAPE_EVENT)
+			;
+		tape_gaps_close(gaps);
+		tape_cursor_free(c);
+		tape_close(t);
+		choice.from_us = -1;
+		choice.to_us = INT64_MAX;
+		t = open_tape(&choice, "a.db", NULL);
+		c = cursor_of(t);
+		assert_int_equal(count_events(c), 2);
+		tape_cursor_free(c);
+		tape_close(t);
+	}
+}
+
 static void the_wal_is_not_pinned_between_two_events(void **state)
 {
 	(void)state;
@@ -761,6 +813,7 @@ int main(void)
 		TEST(what_comes_later_is_not_seen),
 		TEST(what_is_trimmed_meanwhile_is_passed_over),
 		TEST(streams_that_are_left_out_are_passed_over),
+		TEST(times_and_ids_may_be_anything),
 		TEST(the_wal_is_not_pinned_between_two_events),
 		TEST(cursors_do_not_disturb_each_other),
 		TEST(damage_is_told_after_what_is_sound),

@@ -152,8 +152,10 @@ static bool put_member(struct lines *l, const char *name, struct slice text, str
 static void put_seconds(struct lines *l, int64_t us)
 {
 	char fraction[8] = { '.' };
-	int64_t rest = us % 1000000;
+	int64_t rest;
 
+	us = us > 0 ? us : 0; /* a gap of less than nothing is nobody's but a forger's */
+	rest = us % 1000000;
 	for (int i = 6; i > 0; i--, rest /= 10)
 		fraction[i] = (char)('0' + rest % 10);
 	put_number(l, ",\"seconds\":", us / 1000000);
