@@ -73,7 +73,7 @@ void out_number(struct out *o, int64_t number)
 void out_line(struct out *o, struct slice text)
 {
 	const char *at = text.ptr;
-	const char *end = at + text.len;
+	const char *end = text.len != 0 ? at + text.len : at;
 
 	while (at < end) {
 		const char *lf = memchr(at, '\n', (size_t)(end - at));
