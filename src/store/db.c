@@ -248,6 +248,23 @@ void db_close(struct sqlite3 *db)
 	(void)sqlite3_close_v2(db);
 }
 
+bool db_exec_made(struct sqlite3 *db, char *sql, struct err *e)
+{
+	bool ok = sql != NULL ? db_exec(db, sql, e) : err_set(e, ERR_NOMEM, "out of memory");
+
+	sqlite3_free(sql);
+	return ok;
+}
+
+bool db_prepare_made(struct sqlite3 *db, struct sqlite3_stmt **out, char *sql, struct err *e)
+{
+	bool ok = sql != NULL ? db_prepare(db, out, sql, e)
+			      : err_set(e, ERR_NOMEM, "out of memory");
+
+	sqlite3_free(sql);
+	return ok;
+}
+
 bool db_prepare_all(struct sqlite3 *db, struct sqlite3_stmt **out, const char *const *sql,
 	int count, struct err *e)
 {

@@ -57,6 +57,11 @@ bool db_number(struct sqlite3 *db, const char *sql, int64_t *out, struct err *e)
 bool db_prepare(
 	struct sqlite3 *db, struct sqlite3_stmt **out, const char *sql, struct err *e) MUST_CHECK;
 
+/* The same with SQL made by sqlite3_mprintf, which they free; NULL: out of memory. */
+bool db_exec_made(struct sqlite3 *db, char *sql, struct err *e) MUST_CHECK;
+bool db_prepare_made(
+	struct sqlite3 *db, struct sqlite3_stmt **out, char *sql, struct err *e) MUST_CHECK;
+
 /* Prepares `count` statements; the caller finalizes those that are not NULL, also after a failure. */
 bool db_prepare_all(struct sqlite3 *db, struct sqlite3_stmt **out, const char *const *sql,
 	int count, struct err *e) MUST_CHECK;

@@ -2,8 +2,9 @@
 
 #include "base/buf.h"
 #include "base/json.h"
-#include "base/map.h"
 #include "store/db.h"
+#include "store/row_columns.h"
+#include "store/row_indexes.h"
 #include "store/row_value.h"
 
 #include <sqlite3.h>
@@ -11,36 +12,12 @@
 #include <string.h>
 
 #define SCRATCH_KEEP ((size_t)1 << 20)
-/* Names that differ only in case share a column, and would else be remembered without end. */
-#define ALIASES_MAX (2 * ROW_COLUMNS_MAX)
-
-enum origin { OURS, PARAM, MEMBER, ORIGINS };
-enum { ROW_COLUMN, EVENT_COLUMN, TIMESTAMP_COLUMN, OUR_COLUMNS };
-
-static const char *const origin_name[ORIGINS] = { [PARAM] = "param", [MEMBER] = "member" };
-static const char more_name[] = "_more";
-
-struct column {
-	char *name;
-	char *member; /* the name that it was made for */
-	enum origin origin;
-	uint64_t stamp; /* the row that it was last bound for */
-};
-
-/* A member's name, as it stands in the JSON, and its column. */
-struct alias {
-	struct slice key; /* behind the alias */
-	enum origin origin;
-	size_t column;
-};
 
 struct member {
-	size_t column; /* NO_COLUMN: goes to _more */
+	size_t column; /* ROW_NO_COLUMN: goes to _more */
 	struct slice key;
 	struct slice value;
 };
-
-#define NO_COLUMN SIZE_MAX
 
 /* The members of an object, with their columns. */
 struct members {
@@ -52,17 +29,12 @@ struct members {
 };
 
 struct row_table {
-	struct sqlite3 *db;
-	int64_t table_id;
 	char *name; /* as configured */
-	char *sql_name;
 	char *indexes;
-	struct column *columns;
-	size_t n_columns;
-	size_t more; /* the place of _more; NO_COLUMN: not yet */
-	struct map aliases;
-	struct sqlite3_stmt *insert; /* NULL: the columns have changed */
-	bool is_bound;               /* it knows the params of the event in work */
+	struct row_columns columns;
+	struct sqlite3_stmt *insert;
+	uint64_t version; /* of the columns that it was prepared for */
+	bool is_bound;    /* it knows the params of the event in work */
 	struct members params;
 	struct members row;
 	struct buf scratch;
@@ -70,352 +42,26 @@ struct row_table {
 	uint64_t stamp;
 };
 
-/* ---- SQL with names in it ---- */
-
-static bool run_sql(struct row_table *t, char *sql, struct err *e)
-{
-	bool ok = sql != NULL ? db_exec(t->db, sql, e) : err_set(e, ERR_NOMEM, "out of memory");
-
-	sqlite3_free(sql);
-	return ok;
-}
-
-/* The columns have changed. */
-static void forget_insert(struct row_table *t)
-{
-	(void)sqlite3_finalize(t->insert);
-	t->insert = NULL;
-}
+/* ---- rows ---- */
 
 static bool prepare_insert(struct row_table *t, struct err *e)
 {
-	sqlite3_str *sql = sqlite3_str_new(t->db);
-	char *text;
-	bool ok;
+	const struct row_columns *c = &t->columns;
+	sqlite3_str *sql = sqlite3_str_new(c->db);
 
-	sqlite3_str_appendf(sql, "INSERT OR REPLACE INTO \"%w\" (", t->sql_name);
-	for (size_t i = 0; i < t->n_columns; i++)
-		sqlite3_str_appendf(sql, "%s\"%w\"", i != 0 ? "," : "", t->columns[i].name);
+	(void)sqlite3_finalize(t->insert);
+	t->insert = NULL;
+	t->is_bound = false;
+	sqlite3_str_appendf(sql, "INSERT OR REPLACE INTO \"%w\" (", c->sql_name);
+	for (size_t i = 0; i < c->count; i++)
+		sqlite3_str_appendf(sql, "%s\"%w\"", i != 0 ? "," : "", c->all[i].name);
 	sqlite3_str_appendall(sql, ") VALUES (");
-	for (size_t i = 0; i < t->n_columns; i++)
+	for (size_t i = 0; i < c->count; i++)
 		sqlite3_str_appendall(sql, i != 0 ? ",?" : "?");
 	sqlite3_str_appendchar(sql, 1, ')');
-	text = sqlite3_str_finish(sql);
-	ok = text != NULL ? db_prepare(t->db, &t->insert, text, e)
-			  : err_set(e, ERR_NOMEM, "out of memory");
-	sqlite3_free(text);
-	t->is_bound = false;
-	return ok;
+	t->version = c->version;
+	return db_prepare_made(c->db, &t->insert, sqlite3_str_finish(sql), e);
 }
-
-/* ---- columns ---- */
-
-static size_t find_column(const struct row_table *t, const char *name)
-{
-	for (size_t i = 0; i < t->n_columns; i++)
-		if (sqlite3_stricmp(t->columns[i].name, name) == 0)
-			return i;
-	return NO_COLUMN;
-}
-
-static bool keep_column(struct row_table *t, const char *name, enum origin origin,
-	const char *member, struct err *e)
-{
-	struct column *c;
-
-	if (t->columns == NULL)
-		t->columns = calloc(ROW_COLUMNS_MAX + 1, sizeof(*t->columns));
-	if (t->columns == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	c = &t->columns[t->n_columns];
-	*c = (struct column){ .name = strdup(name), .member = strdup(member), .origin = origin };
-	if (c->name == NULL || c->member == NULL) {
-		free(c->name);
-		free(c->member);
-		return err_set(e, ERR_NOMEM, "out of memory");
-	}
-	if (strcmp(name, more_name) == 0)
-		t->more = t->n_columns;
-	t->n_columns++;
-	forget_insert(t);
-	return true;
-}
-
-static bool note_column(struct row_table *t, enum origin origin, const char *member,
-	const char *column, struct err *e)
-{
-	return run_sql(t,
-		sqlite3_mprintf("INSERT OR REPLACE INTO row_column (table_id, source, member, "
-				"column) VALUES (%lld, %Q, %Q, %Q)",
-			(long long)t->table_id, origin_name[origin], member, column),
-		e);
-}
-
-static bool add_column(struct row_table *t, const char *name, enum origin origin,
-	const char *member, struct err *e)
-{
-	return run_sql(t,
-		       sqlite3_mprintf("ALTER TABLE \"%w\" ADD COLUMN \"%w\"", t->sql_name, name),
-		       e) &&
-		(origin == OURS || note_column(t, origin, member, name, e)) &&
-		keep_column(t, name, origin, member, e);
-}
-
-/* A name that no column has yet: `prefix` and `name`, if need be with a number; NULL: out of memory. */
-static char *free_name(const struct row_table *t, const char *prefix, const char *name)
-{
-	char *text = sqlite3_mprintf("%s%s", prefix, name);
-
-	for (int n = 2; text != NULL && find_column(t, text) != NO_COLUMN; n++) {
-		sqlite3_free(text);
-		text = sqlite3_mprintf("%s%s_%d", prefix, name, n);
-	}
-	return text;
-}
-
-static bool is_ours(const char *name)
-{
-	static const char *const ours[] = { "_row", "event_id", "timestamp", more_name };
-
-	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
-		if (sqlite3_stricmp(ours[i], name) == 0)
-			return true;
-	return false;
-}
-
-static bool drop_indexes(struct row_table *t, struct err *e);
-static bool make_indexes(struct row_table *t, struct err *e);
-
-/* A row's member has the name of a param's column, which makes room for it. */
-static bool rename_param(struct row_table *t, size_t column, struct err *e)
-{
-	struct column *c = &t->columns[column];
-	char *name = free_name(t, "param_", c->member);
-	char *copy = name != NULL ? strdup(name) : NULL;
-	bool ok = copy != NULL || err_set(e, ERR_NOMEM, "out of memory");
-
-	ok = ok && drop_indexes(t, e) &&
-		run_sql(t,
-			sqlite3_mprintf("ALTER TABLE \"%w\" RENAME COLUMN \"%w\" TO \"%w\"",
-				t->sql_name, c->name, name),
-			e) &&
-		run_sql(t,
-			sqlite3_mprintf("UPDATE row_column SET column = %Q WHERE table_id = %lld "
-					"AND source = 'param' AND column = %Q",
-				name, (long long)t->table_id, c->name),
-			e);
-	sqlite3_free(name);
-	if (!ok) {
-		free(copy);
-		return false;
-	}
-	free(c->name);
-	c->name = copy;
-	forget_insert(t);
-	return true;
-}
-
-/* The column for a member's name, which is made if it is new; NO_COLUMN: it has to go into _more. */
-static bool column_for(
-	struct row_table *t, enum origin origin, const char *member, size_t *column, struct err *e)
-{
-	size_t found = find_column(t, member);
-	const char *prefix = "";
-	bool is_renamed = false;
-	char *name;
-	bool ok;
-
-	/* A column that was made for this name may have got another one. */
-	for (size_t i = 0; i < t->n_columns; i++)
-		if (t->columns[i].origin == origin &&
-			sqlite3_stricmp(t->columns[i].member, member) == 0) {
-			*column = i;
-			return note_column(t, origin, member, t->columns[i].name, e);
-		}
-	*column = NO_COLUMN;
-	if (t->n_columns - (t->more != NO_COLUMN) >= ROW_COLUMNS_MAX)
-		return true;
-	if (origin == PARAM && (found != NO_COLUMN || is_ours(member)))
-		prefix = "param_";
-	else if (origin == MEMBER && is_ours(member))
-		prefix = "row_";
-	else if (found != NO_COLUMN && t->columns[found].origin == PARAM)
-		is_renamed = true;
-	if (is_renamed && !rename_param(t, found, e))
-		return false;
-	name = free_name(t, prefix, member);
-	ok = name != NULL ? add_column(t, name, origin, member, e)
-			  : err_set(e, ERR_NOMEM, "out of memory");
-	sqlite3_free(name);
-	*column = t->n_columns - 1;
-	return ok && (!is_renamed || make_indexes(t, e));
-}
-
-/* ---- indexes ---- */
-
-static bool drop_indexes(struct row_table *t, struct err *e)
-{
-	struct sqlite3_stmt *st = NULL;
-	struct buf sql;
-	bool found = true;
-	bool ok = db_prepare(t->db, &st,
-		"SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = ?1 COLLATE NOCASE "
-		"AND sql IS NOT NULL AND name LIKE '%:%'",
-		e);
-
-	buf_init(&sql, SIZE_MAX);
-	if (ok)
-		(void)sqlite3_bind_text(st, 1, t->sql_name, -1, SQLITE_STATIC);
-	while (ok && found) {
-		ok = db_first(st, &found, e);
-		if (ok && found) {
-			char *drop = sqlite3_mprintf(
-				"DROP INDEX \"%w\";", (const char *)sqlite3_column_text(st, 0));
-
-			ok = (drop != NULL && buf_append_str(&sql, drop)) ||
-				err_set(e, ERR_NOMEM, "out of memory");
-			sqlite3_free(drop);
-		}
-	}
-	(void)sqlite3_finalize(st);
-	ok = ok && (buf_append_char(&sql, '\0') || err_set(e, ERR_NOMEM, "out of memory")) &&
-		db_exec(t->db, sql.data, e);
-	buf_release(&sql);
-	return ok;
-}
-
-/* Finds the column that an index names, or makes it: the configuration knows columns before they come. */
-static bool index_column(struct row_table *t, const char *name, size_t *column, struct err *e)
-{
-	*column = find_column(t, name);
-	if (*column != NO_COLUMN)
-		return true;
-	if (sqlite3_strnicmp(name, "row_", 4) == 0 && is_ours(name + 4))
-		return column_for(t, MEMBER, name + 4, column, e);
-	if (sqlite3_strnicmp(name, "param_", 6) == 0) {
-		size_t param = find_column(t, name + 6);
-
-		if (param != NO_COLUMN && t->columns[param].origin == PARAM) {
-			*column = param;
-			return rename_param(t, param, e);
-		}
-	}
-	return column_for(t, MEMBER, name, column, e);
-}
-
-static bool make_index(struct row_table *t, struct slice columns, struct err *e)
-{
-	sqlite3_str *name = sqlite3_str_new(t->db);
-	sqlite3_str *list = sqlite3_str_new(t->db);
-	struct json_iter it;
-	struct slice token;
-	char *texts[2];
-	size_t column;
-	bool ok = true;
-
-	sqlite3_str_appendf(name, "%s:%lld:", t->name, (long long)t->table_id);
-	json_iter_init(&it, columns);
-	for (int i = 0; ok && json_iter_next(&it, NULL, &token); i++) {
-		t->scratch.len = 0;
-		ok = json_string_decode(token, &t->scratch, e) &&
-			(buf_append_char(&t->scratch, '\0') ||
-				err_set(e, ERR_NOMEM, "out of memory"));
-		ok = ok && index_column(t, t->scratch.data, &column, e);
-		if (ok && column != NO_COLUMN) {
-			sqlite3_str_appendf(
-				name, "%s%s", i != 0 ? "," : "", t->columns[column].name);
-			sqlite3_str_appendf(
-				list, "%s\"%w\"", i != 0 ? "," : "", t->columns[column].name);
-		}
-	}
-	texts[0] = sqlite3_str_finish(name);
-	texts[1] = sqlite3_str_finish(list);
-	if (ok && (texts[0] == NULL || texts[1] == NULL))
-		ok = err_set(e, ERR_NOMEM, "out of memory");
-	if (ok && *texts[1] != '\0')
-		ok = run_sql(t,
-			sqlite3_mprintf("CREATE INDEX IF NOT EXISTS \"%w\" ON \"%w\" (%s)",
-				texts[0], t->sql_name, texts[1]),
-			e);
-	sqlite3_free(texts[0]);
-	sqlite3_free(texts[1]);
-	return ok;
-}
-
-static bool make_indexes(struct row_table *t, struct err *e)
-{
-	struct json_iter it;
-	struct slice columns;
-
-	json_iter_init(&it, slice_of(t->indexes));
-	while (json_iter_next(&it, NULL, &columns))
-		if (!make_index(t, columns, e))
-			return false;
-	return true;
-}
-
-/* ---- names of members ---- */
-
-struct alias_key {
-	struct slice key;
-	enum origin origin;
-};
-
-static bool same_alias(const void *item, const void *key)
-{
-	const struct alias *alias = item;
-	const struct alias_key *k = key;
-
-	return alias->origin == k->origin && slice_equal(alias->key, k->key);
-}
-
-static bool keep_alias(struct row_table *t, uint64_t hash, const struct alias_key *k, size_t column)
-{
-	struct alias *alias = malloc(sizeof(*alias) + k->key.len);
-
-	if (alias == NULL)
-		return false;
-	memcpy(alias + 1, k->key.ptr, k->key.len);
-	*alias = (struct alias){ .key = { (const char *)(alias + 1), k->key.len },
-		.origin = k->origin,
-		.column = column };
-	if (map_add(&t->aliases, hash, alias))
-		return true;
-	free(alias);
-	return false;
-}
-
-/* The column of a member by its name's token. */
-static bool resolve(
-	struct row_table *t, enum origin origin, struct slice token, size_t *column, struct err *e)
-{
-	struct alias_key k = { token, origin };
-	uint64_t hash = map_hash((uint64_t)origin, token);
-	const struct alias *alias = map_find(&t->aliases, hash, same_alias, &k);
-	char member[ROW_COLUMN_NAME_MAX + 1];
-	struct err ignored;
-
-	if (alias != NULL) {
-		*column = alias->column;
-		return true;
-	}
-	*column = NO_COLUMN;
-	t->scratch.len = 0;
-	if (t->aliases.count >= ALIASES_MAX || token.len <= 2 ||
-		token.len > 6 * ROW_COLUMN_NAME_MAX || /* an escape has 6 bytes at most */
-		!json_string_decode(token, &t->scratch, &ignored) ||
-		t->scratch.len > ROW_COLUMN_NAME_MAX ||
-		memchr(t->scratch.data, '\0', t->scratch.len) != NULL)
-		return true;
-	memcpy(member, t->scratch.data, t->scratch.len);
-	member[t->scratch.len] = '\0';
-	if (!column_for(t, origin, member, column, e))
-		return false;
-	return *column == NO_COLUMN || keep_alias(t, hash, &k, *column) ||
-		err_set(e, ERR_NOMEM, "out of memory");
-}
-
-/* ---- rows ---- */
 
 static bool add_member(struct members *list, const struct member *m)
 {
@@ -432,8 +78,13 @@ static bool add_member(struct members *list, const struct member *m)
 	return true;
 }
 
+static bool make_indexes(struct row_table *t, struct err *e)
+{
+	return row_indexes_make(&t->columns, t->name, t->indexes, e);
+}
+
 /* Finds the columns of all members of an object, before the first is bound: a new column needs another statement. */
-static bool resolve_all(struct row_table *t, enum origin origin, struct slice object,
+static bool resolve_all(struct row_table *t, enum row_origin origin, struct slice object,
 	struct members *list, struct err *e)
 {
 	struct json_iter it;
@@ -444,18 +95,18 @@ static bool resolve_all(struct row_table *t, enum origin origin, struct slice ob
 	list->stamp = ++t->stamp;
 	json_iter_init(&it, object);
 	while (json_iter_next(&it, &m.key, &m.value)) {
-		if (!resolve(t, origin, m.key, &m.column, e))
+		if (!row_columns_resolve(&t->columns, origin, m.key, &m.column, e))
 			return false;
-		if (m.column != NO_COLUMN && t->columns[m.column].stamp == list->stamp)
-			m.column = NO_COLUMN; /* the second value for this column */
-		if (m.column == NO_COLUMN)
+		if (m.column != ROW_NO_COLUMN && t->columns.all[m.column].stamp == list->stamp)
+			m.column = ROW_NO_COLUMN; /* the second value for this column */
+		if (m.column == ROW_NO_COLUMN)
 			list->has_rest = true;
 		else
-			t->columns[m.column].stamp = list->stamp;
+			t->columns.all[m.column].stamp = list->stamp;
 		if (!add_member(list, &m))
 			return err_set(e, ERR_NOMEM, "out of memory");
 	}
-	return true;
+	return !t->columns.has_renamed || make_indexes(t, e);
 }
 
 static void bind(struct row_table *t, size_t column, struct slice json)
@@ -483,13 +134,13 @@ static void bind(struct row_table *t, size_t column, struct slice json)
 }
 
 /* Binds the members, and NULL to the columns of their kind that have no value this time. */
-static void bind_all(struct row_table *t, enum origin origin, const struct members *list)
+static void bind_all(struct row_table *t, enum row_origin origin, const struct members *list)
 {
 	for (size_t i = 0; i < list->count; i++)
-		if (list->all[i].column != NO_COLUMN)
+		if (list->all[i].column != ROW_NO_COLUMN)
 			bind(t, list->all[i].column, list->all[i].value);
-	for (size_t i = OUR_COLUMNS; i < t->n_columns; i++)
-		if (t->columns[i].origin == origin && t->columns[i].stamp != list->stamp)
+	for (size_t i = ROW_OUR_COLUMNS; i < t->columns.count; i++)
+		if (t->columns.all[i].origin == origin && t->columns.all[i].stamp != list->stamp)
 			(void)sqlite3_bind_null(t->insert, (int)i + 1);
 }
 
@@ -498,7 +149,7 @@ static bool put_rest(struct row_table *t, const struct members *list)
 	for (size_t i = 0; i < list->count; i++) {
 		const struct member *m = &list->all[i];
 
-		if (m->column == NO_COLUMN &&
+		if (m->column == ROW_NO_COLUMN &&
 			!(buf_append_char(&t->rest, t->rest.len == 0 ? '{' : ',') &&
 				buf_append_slice(&t->rest, m->key) &&
 				buf_append_char(&t->rest, ':') &&
@@ -510,38 +161,38 @@ static bool put_rest(struct row_table *t, const struct members *list)
 
 static bool bind_rest(struct row_table *t, struct err *e)
 {
-	if (t->more == NO_COLUMN)
+	if (t->columns.more == ROW_NO_COLUMN)
 		return true;
 	t->rest.len = 0;
 	if (!put_rest(t, &t->params) || !put_rest(t, &t->row) ||
 		(t->rest.len != 0 && !buf_append_char(&t->rest, '}')))
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if (t->rest.len != 0)
-		(void)sqlite3_bind_text64(t->insert, (int)t->more + 1, t->rest.data, t->rest.len,
-			SQLITE_STATIC, SQLITE_UTF8);
+		(void)sqlite3_bind_text64(t->insert, (int)t->columns.more + 1, t->rest.data,
+			t->rest.len, SQLITE_STATIC, SQLITE_UTF8);
 	else
-		(void)sqlite3_bind_null(t->insert, (int)t->more + 1);
+		(void)sqlite3_bind_null(t->insert, (int)t->columns.more + 1);
 	return true;
 }
 
 static bool put_row(struct row_table *t, const struct row_event *event, struct slice object,
 	int64_t place, struct err *e)
 {
-	if (!resolve_all(t, MEMBER, object, &t->row, e))
+	if (!resolve_all(t, ROW_MEMBER, object, &t->row, e))
 		return false;
-	if ((t->row.has_rest || t->params.has_rest) && t->more == NO_COLUMN &&
-		!add_column(t, more_name, OURS, more_name, e))
+	if ((t->row.has_rest || t->params.has_rest) && t->columns.more == ROW_NO_COLUMN &&
+		!row_columns_add_more(&t->columns, e))
 		return false;
-	if (t->insert == NULL && !prepare_insert(t, e))
+	if ((t->insert == NULL || t->version != t->columns.version) && !prepare_insert(t, e))
 		return false;
 	if (!t->is_bound)
-		bind_all(t, PARAM, &t->params);
+		bind_all(t, ROW_PARAM, &t->params);
 	t->is_bound = true;
-	bind_all(t, MEMBER, &t->row);
+	bind_all(t, ROW_MEMBER, &t->row);
 	(void)sqlite3_bind_int64(
 		t->insert, ROW_COLUMN + 1, event->event_id << ROW_PLACE_BITS | place);
-	(void)sqlite3_bind_int64(t->insert, EVENT_COLUMN + 1, event->event_id);
-	(void)sqlite3_bind_int64(t->insert, TIMESTAMP_COLUMN + 1, event->timestamp_us);
+	(void)sqlite3_bind_int64(t->insert, ROW_EVENT_COLUMN + 1, event->event_id);
+	(void)sqlite3_bind_int64(t->insert, ROW_TIMESTAMP_COLUMN + 1, event->timestamp_us);
 	return bind_rest(t, e) && db_step(t->insert, e);
 }
 
@@ -558,7 +209,7 @@ bool row_table_put(
 			*note = "results is no array of objects";
 		return true;
 	}
-	if (!resolve_all(t, PARAM, event->params, &t->params, e))
+	if (!resolve_all(t, ROW_PARAM, event->params, &t->params, e))
 		return false;
 	t->is_bound = false;
 	json_iter_init(&it, event->results);
@@ -583,13 +234,12 @@ static struct row_table *new_table(struct sqlite3 *db, const struct row_table_na
 
 	if (t == NULL)
 		return NULL;
-	*t = (struct row_table){ .db = db, .table_id = name->table_id, .more = NO_COLUMN };
 	buf_init(&t->scratch, SIZE_MAX);
 	buf_init(&t->rest, SIZE_MAX);
 	t->name = strdup(name->name);
-	t->sql_name = strdup(name->sql_name);
 	t->indexes = strdup(name->indexes);
-	if (t->name != NULL && t->sql_name != NULL && t->indexes != NULL)
+	if (row_columns_init(&t->columns, db, name->table_id, name->sql_name) && t->name != NULL &&
+		t->indexes != NULL)
 		return t;
 	row_table_free(t);
 	return NULL;
@@ -599,44 +249,24 @@ void row_table_free(struct row_table *t)
 {
 	if (t == NULL)
 		return;
-	forget_insert(t);
-	for (size_t i = 0; i < t->aliases.capacity; i++)
-		free(t->aliases.slots[i].item);
-	map_release(&t->aliases);
-	for (size_t i = 0; i < t->n_columns; i++) {
-		free(t->columns[i].name);
-		free(t->columns[i].member);
-	}
-	free(t->columns);
+	(void)sqlite3_finalize(t->insert);
+	row_columns_release(&t->columns);
 	free(t->params.all);
 	free(t->row.all);
 	buf_release(&t->scratch);
 	buf_release(&t->rest);
 	free(t->name);
-	free(t->sql_name);
 	free(t->indexes);
 	free(t);
-}
-
-static bool keep_ours(struct row_table *t, struct err *e)
-{
-	return keep_column(t, "_row", OURS, "_row", e) &&
-		keep_column(t, "event_id", OURS, "event_id", e) &&
-		keep_column(t, "timestamp", OURS, "timestamp", e);
 }
 
 static bool make_table(
 	struct row_table *t, const struct slice *params, size_t n_params, struct err *e)
 {
-	if (!run_sql(t,
-		    sqlite3_mprintf("CREATE TABLE \"%w\" (_row INTEGER PRIMARY KEY, "
-				    "event_id INTEGER NOT NULL, timestamp INTEGER NOT NULL)",
-			    t->sql_name),
-		    e) ||
-		!keep_ours(t, e))
+	if (!row_columns_create(&t->columns, e))
 		return false;
 	for (size_t i = 0; i < n_params; i++)
-		if (!resolve_all(t, PARAM, params[i], &t->params, e))
+		if (!resolve_all(t, ROW_PARAM, params[i], &t->params, e))
 			return false;
 	return make_indexes(t, e);
 }
@@ -654,44 +284,6 @@ bool row_table_create(struct row_table **out, struct sqlite3 *db, const struct r
 	}
 	*out = t;
 	return true;
-}
-
-/* A column that the table has; one that a user has added himself is not ours to fill. */
-static bool load_column(struct row_table *t, const char *name, const char *source,
-	const char *member, struct err *e)
-{
-	if (strcmp(name, more_name) == 0)
-		return keep_column(t, name, OURS, name, e);
-	if (member == NULL)
-		return true;
-	return keep_column(
-		t, name, strcmp(source, origin_name[PARAM]) == 0 ? PARAM : MEMBER, member, e);
-}
-
-static bool load_columns(struct row_table *t, struct err *e)
-{
-	struct sqlite3_stmt *st = NULL;
-	bool found = true;
-	bool ok = db_prepare(t->db, &st,
-		"SELECT i.name, c.source, c.member FROM pragma_table_info(?1) i LEFT JOIN row_column c "
-		"ON c.table_id = ?2 AND c.column = i.name COLLATE NOCASE AND c.rowid = "
-		"	(SELECT min(o.rowid) FROM row_column o WHERE o.table_id = ?2 AND o.column = c.column) "
-		"WHERE i.cid >= 3 ORDER BY i.cid",
-		e);
-
-	if (ok) {
-		(void)sqlite3_bind_text(st, 1, t->sql_name, -1, SQLITE_STATIC);
-		(void)sqlite3_bind_int64(st, 2, t->table_id);
-	}
-	while (ok && found && t->n_columns <= ROW_COLUMNS_MAX) {
-		ok = db_first(st, &found, e);
-		if (ok && found)
-			ok = load_column(t, (const char *)sqlite3_column_text(st, 0),
-				(const char *)sqlite3_column_text(st, 1),
-				(const char *)sqlite3_column_text(st, 2), e);
-	}
-	(void)sqlite3_finalize(st);
-	return ok;
 }
 
 bool row_table_is_whole(
@@ -722,7 +314,7 @@ bool row_table_open(struct row_table **out, struct sqlite3 *db, const struct row
 	if (t == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if (!row_table_is_whole(db, name, &whole, e) ||
-		(whole && (!keep_ours(t, e) || !load_columns(t, e) || !make_indexes(t, e)))) {
+		(whole && (!row_columns_load(&t->columns, e) || !make_indexes(t, e)))) {
 		row_table_free(t);
 		return false;
 	}
@@ -735,12 +327,5 @@ bool row_table_open(struct row_table **out, struct sqlite3 *db, const struct row
 
 bool row_table_renamed(struct row_table *t, const char *sql_name)
 {
-	char *copy = strdup(sql_name);
-
-	if (copy == NULL)
-		return false;
-	free(t->sql_name);
-	t->sql_name = copy;
-	forget_insert(t);
-	return true;
+	return row_columns_table_renamed(&t->columns, sql_name);
 }

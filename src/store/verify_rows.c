@@ -40,15 +40,6 @@ static void tell(const struct check *c, int64_t event_id, const char *what)
 	c->find(c->arg, text);
 }
 
-/* Prepares SQL made by sqlite3_mprintf, which it frees. */
-static bool prepare(struct sqlite3 *db, struct sqlite3_stmt **st, char *sql, struct err *e)
-{
-	bool ok = sql != NULL ? db_prepare(db, st, sql, e) : err_set(e, ERR_NOMEM, "out of memory");
-
-	sqlite3_free(sql);
-	return ok;
-}
-
 /* Makes the table in memory, with the columns that are ours, and the statement that reads them in the recording. */
 static bool copy_columns(struct check *c, struct err *e)
 {
@@ -57,7 +48,7 @@ static bool copy_columns(struct check *c, struct err *e)
 	bool found = true;
 	char *list;
 	char *create;
-	bool ok = prepare(c->db, &st,
+	bool ok = db_prepare_made(c->db, &st,
 		sqlite3_mprintf(
 			"SELECT name FROM pragma_table_info(%Q) i WHERE cid >= 3 AND (name = '_more' OR EXISTS "
 			"(SELECT 1 FROM row_column WHERE table_id = %lld AND column = i.name COLLATE NOCASE)) "
@@ -81,7 +72,7 @@ static bool copy_columns(struct check *c, struct err *e)
 		list != NULL ? list : "");
 	ok = ok && ((list != NULL && create != NULL) || err_set(e, ERR_NOMEM, "out of memory")) &&
 		db_exec(c->memory, create, e) &&
-		prepare(c->db, &c->present,
+		db_prepare_made(c->db, &c->present,
 			sqlite3_mprintf(
 				"SELECT _row, event_id, timestamp%sFROM \"%w\" WHERE _row >= ?1 "
 				"AND _row < ?2 ORDER BY _row",
@@ -230,7 +221,7 @@ static bool check_strays(struct check *c, struct err *e)
 {
 	struct sqlite3_stmt *st = NULL;
 	bool found = true;
-	bool ok = prepare(c->db, &st,
+	bool ok = db_prepare_made(c->db, &st,
 		sqlite3_mprintf(
 			"SELECT _row >> %d FROM \"%w\" x WHERE NOT EXISTS (SELECT 1 FROM event e "
 			"JOIN row_source r ON r.stream_id = e.stream_id AND r.table_id = %lld "
