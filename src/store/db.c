@@ -100,6 +100,14 @@ bool db_step(struct sqlite3_stmt *statement, struct err *e)
 	return rc == SQLITE_DONE || rc == SQLITE_ROW;
 }
 
+bool db_step_numbers(
+	struct sqlite3_stmt *statement, const int64_t *numbers, int count, struct err *e)
+{
+	for (int i = 0; i < count; i++)
+		(void)sqlite3_bind_int64(statement, i + 1, numbers[i]);
+	return db_step(statement, e);
+}
+
 bool db_number(struct sqlite3 *db, const char *sql, int64_t *out, struct err *e)
 {
 	struct sqlite3_stmt *statement = NULL;

@@ -83,6 +83,10 @@ bool db_set_sync(struct sqlite3 *db, bool full, struct err *e) MUST_CHECK;
 /* Steps a statement that returns no rows, and resets it. */
 bool db_step(struct sqlite3_stmt *statement, struct err *e) MUST_CHECK;
 
+/* The same, with numbers for its first parameters. */
+bool db_step_numbers(struct sqlite3_stmt *statement, const int64_t *numbers, int count,
+	struct err *e) MUST_CHECK;
+
 /* Fills `e` with SQLite's last error; returns false. */
 bool db_error(struct sqlite3 *db, struct err *e);
 
