@@ -16,7 +16,8 @@ static const char *const statement_sql[ROW_SET_STATEMENTS] = {
 		  "ELSE 'broken' END WHERE table_id = ?1",
 	[NOTE] = "INSERT INTO row_note (table_id, stream_id, note, events, first_id, last_id) "
 		 "VALUES (?1, ?2, ?3, 1, ?4, ?4) ON CONFLICT (table_id, stream_id, note) "
-		 "DO UPDATE SET events = events + 1, last_id = ?4",
+		 "DO UPDATE SET events = events + 1, first_id = min(first_id, ?4), "
+		 "last_id = max(last_id, ?4)",
 };
 
 static const char *const state_name[ROW_STATES] = { "live", "filling", "leaving" };

@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "store/db.h"
 #include "store/row_table.h"
+#include "store/verify_notes.h"
 
 #include <sqlite3.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@ struct check {
 	struct sqlite3_stmt *wanted;  /* all of it */
 	struct sqlite3_stmt *present; /* the rows of one event */
 	struct sqlite3_stmt *clear;
+	struct verify_notes notes;
 	int columns;
 };
 
@@ -50,7 +52,7 @@ static bool copy_columns(struct check *c, struct err *e)
 	char *create;
 	bool ok = db_prepare_made(c->db, &st,
 		sqlite3_mprintf(
-			"SELECT name FROM pragma_table_info(%Q) i WHERE cid >= 3 AND (name = '_more' OR EXISTS "
+			"SELECT name FROM pragma_table_info(%Q) i WHERE cid >= 3 AND (name = '_more' COLLATE NOCASE OR EXISTS "
 			"(SELECT 1 FROM row_column WHERE table_id = %lld AND column = i.name COLLATE NOCASE)) "
 			"ORDER BY cid",
 			c->name, (long long)c->table_id),
@@ -121,6 +123,7 @@ static bool open_memory(struct check *c, struct err *e)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	return copy_columns(c, e) && copy_names(c, e) &&
 		row_table_open(&c->rows, c->memory, &name, e) &&
+		verify_notes_open(&c->notes, c->db, c->table_id, c->memory, e) &&
 		db_prepare(c->memory, &c->wanted, "SELECT * FROM t ORDER BY _row", e) &&
 		db_prepare(c->memory, &c->clear, "DELETE FROM t", e);
 }
@@ -190,7 +193,7 @@ static bool check_events(struct check *c, struct err *e)
 	struct sqlite3_stmt *st = NULL;
 	bool found = true;
 	bool ok = db_prepare(c->db, &st,
-		"SELECT e.event_id, e.timestamp, s.params, e.results FROM row_source r "
+		"SELECT e.event_id, e.timestamp, s.params, e.results, s.stream_id FROM row_source r "
 		"JOIN stream s USING (stream_id) JOIN event e ON e.stream_id = r.stream_id "
 		"WHERE r.table_id = ?1 AND " IN_TABLE,
 		e);
@@ -211,7 +214,11 @@ static bool check_events(struct check *c, struct err *e)
 		/* What is no JSON has its own finding. */
 		if (!json_validate(event.results, NULL, e) || !json_validate(event.params, NULL, e))
 			continue;
-		ok = row_table_put(c->rows, &event, &note, e) && compare(c, event.event_id, e);
+		ok = row_table_put(c->rows, &event, &note, e) &&
+			(note == NULL ||
+				verify_notes_add(&c->notes, sqlite3_column_int64(st, 4), note,
+					event.event_id, e)) &&
+			compare(c, event.event_id, e);
 	}
 	(void)sqlite3_finalize(st);
 	return ok;
@@ -252,11 +259,13 @@ static bool check_table(struct check *c, struct err *e)
 			"row table \"%s\": it, or a column of it, has gone", c->name);
 		c->find(c->arg, text);
 	} else if (ok) {
-		ok = open_memory(c, e) && check_events(c, e) && check_strays(c, e);
+		ok = open_memory(c, e) && check_events(c, e) && check_strays(c, e) &&
+			verify_notes_compare(&c->notes, c->name, c->find, c->arg, e);
 	}
 	(void)sqlite3_finalize(c->wanted);
 	(void)sqlite3_finalize(c->present);
 	(void)sqlite3_finalize(c->clear);
+	verify_notes_close(&c->notes);
 	row_table_free(c->rows);
 	db_close(c->memory);
 	return ok;

@@ -2,8 +2,9 @@
  * verify_rows: do the row tables hold what the events say.
  *
  * Each event of a live table is put, by the code that records, into a table in memory with the same columns; what
- * comes out there is what the recording must hold. Events that are still to be caught up need no rows yet. Reads
- * inside the caller's transaction, one event at a time. Columns that a user has added are his.
+ * comes out there is what the recording must hold, and what is left out there is what `row_note` must tell of. Events
+ * that are still to be caught up need no rows yet. Reads inside the caller's transaction, one event at a time.
+ * Columns that a user has added are his.
  */
 #ifndef TAPEDECK_STORE_VERIFY_ROWS_H
 #define TAPEDECK_STORE_VERIFY_ROWS_H

@@ -498,6 +498,63 @@ static void tables_that_are_sound_have_no_finding_at_any_moment(void **state)
 	assert_string_equal(findings(), "");
 }
 
+/* An event of the past that is caught up after a new one is the first, not the last. */
+static void notes_tell_of_the_past_too(void **state)
+{
+	(void)state;
+	add_feed();
+	event("p", "{}", "1");
+	event("p", "{}", "2");
+	configure_one("p", "{}", "t");
+	event("p", "{}", "3");
+	assert_rows("SELECT events, first_id, last_id FROM row_note", "1|3|3\n");
+	assert_string_equal(findings(), "");
+	(void)do_chores();
+	assert_rows("SELECT events, first_id, last_id FROM row_note", "3|1|3\n");
+	assert_string_equal(findings(), "");
+}
+
+static void each_damage_to_a_note_is_found(void **state)
+{
+#define NOTE "row table \"t\", stream 1: row_note tells of "
+#define ARRAY ": results is no array of objects\n"
+	static const struct {
+		const char *sql;
+		const char *finding;
+	} damages[] = {
+		{ "DELETE FROM row_note", NOTE "no events, there are 2 from 1 to 3" ARRAY },
+		{ "UPDATE row_note SET events = 3",
+			NOTE "3 events from 1 to 3, there are 2 from 1 to 3" ARRAY },
+		{ "UPDATE row_note SET last_id = 2",
+			NOTE "2 events from 1 to 2, there are 2 from 1 to 3" ARRAY },
+		{ "INSERT INTO row_note VALUES (1, 1, 'x', 1, 2, 2)",
+			NOTE "1 events from 2 to 2, there are none: x\n" },
+		/* Retention has deleted earlier events. */
+		{ "UPDATE row_note SET events = 9; UPDATE stream SET retained_from = 1", "" },
+		{ "UPDATE row_note SET events = 1; UPDATE stream SET retained_from = 1",
+			NOTE "1 events from 1 to 3, there are 2 from 1 to 3" ARRAY },
+		{ "DELETE FROM row_note; UPDATE stream SET retained_from = 1",
+			NOTE "no events, there are 2 from 1 to 3" ARRAY },
+	};
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(damages); i++) {
+		add_feed();
+		configure_one("p", "{}", "t");
+		event("p", "{}", "1");
+		event("p", "{}", "[{\"n\":1}]");
+		event("p", "{}", "{}");
+		assert_string_equal(findings(), "");
+		if (!db_exec(applier_db(a), damages[i].sql, &e))
+			fail_msg("%s: %s", damages[i].sql, e.text);
+		if (strcmp(findings(), damages[i].finding) != 0)
+			fail_msg("after %s: %s", damages[i].sql, told);
+		(void)tear_down(state);
+		(void)set_up(state);
+	}
+}
+
 static void each_damage_to_a_table_is_found(void **state)
 {
 	static const struct {
@@ -564,6 +621,8 @@ int main(void)
 		BEHAVIOUR(a_name_that_is_taken_makes_no_table),
 		BEHAVIOUR(columns_that_a_user_adds_are_his),
 		BEHAVIOUR(tables_that_are_sound_have_no_finding_at_any_moment),
+		BEHAVIOUR(notes_tell_of_the_past_too),
+		BEHAVIOUR(each_damage_to_a_note_is_found),
 		BEHAVIOUR(each_damage_to_a_table_is_found),
 	};
 
