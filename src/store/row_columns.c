@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "store/db.h"
+#include "store/row_added.h"
 #include "store/row_table.h"
 
 #include <sqlite3.h>
@@ -69,7 +70,7 @@ static bool keep_column(struct row_columns *c, const char *name, enum row_origin
 		free(column->member);
 		return err_set(e, ERR_NOMEM, "out of memory");
 	}
-	if (strcmp(name, more_name) == 0)
+	if (sqlite3_stricmp(name, more_name) == 0)
 		c->more = c->count;
 	c->count++;
 	c->version++;
@@ -86,26 +87,45 @@ static bool note_column(struct row_columns *c, enum row_origin origin, const cha
 		e);
 }
 
-static bool add_column(struct row_columns *c, const char *name, enum row_origin origin,
-	const char *member, struct err *e)
+/* Makes a column, or takes one that `is_there`. */
+static bool add_column(struct row_columns *c, const char *name, bool is_there,
+	enum row_origin origin, const char *member, struct err *e)
 {
-	return db_exec_made(c->db,
-		       sqlite3_mprintf("ALTER TABLE \"%w\" ADD COLUMN \"%w\"", c->sql_name, name),
-		       e) &&
+	return (is_there ||
+		       db_exec_made(c->db,
+			       sqlite3_mprintf(
+				       "ALTER TABLE \"%w\" ADD COLUMN \"%w\"", c->sql_name, name),
+			       e)) &&
 		(origin == ROW_OURS || note_column(c, origin, member, name, e)) &&
 		keep_column(c, name, origin, member, e);
 }
 
-/* A name that no column has yet: `prefix` and `name`, if need be with a number; NULL: out of memory. */
-static char *free_name(const struct row_columns *c, const char *prefix, const char *name)
+/* A name for a column: `prefix` and `name`, if need be with a number. `*is_there`: a user has added a column of
+ * this name, which can be used; NULL: there must be none. The caller frees the name with sqlite3_free. */
+static bool free_name(struct row_columns *c, const char *prefix, const char *name, bool *is_there,
+	char **out, struct err *e)
 {
+	enum row_added added = ROW_ADDED_NONE;
 	char *text = sqlite3_mprintf("%s%s", prefix, name);
 
-	for (int n = 2; text != NULL && row_columns_find(c, text) != ROW_NO_COLUMN; n++) {
+	for (int n = 2; text != NULL; n++) {
+		bool is_taken = row_columns_find(c, text) != ROW_NO_COLUMN;
+
+		if (!is_taken && !row_added_find(c->db, c->sql_name, text, &added, e)) {
+			sqlite3_free(text);
+			return false;
+		}
+		if (!is_taken && added == ROW_ADDED_NONE)
+			break;
+		if (!is_taken && added == ROW_ADDED_USABLE && is_there != NULL && n == 2)
+			break;
 		sqlite3_free(text);
 		text = sqlite3_mprintf("%s%s_%d", prefix, name, n);
 	}
-	return text;
+	if (is_there != NULL)
+		*is_there = added == ROW_ADDED_USABLE;
+	*out = text;
+	return text != NULL || err_set(e, ERR_NOMEM, "out of memory");
 }
 
 bool row_columns_is_ours(const char *name)
@@ -121,11 +141,14 @@ bool row_columns_is_ours(const char *name)
 bool row_columns_rename_param(struct row_columns *c, size_t column, struct err *e)
 {
 	struct row_column *param = &c->all[column];
-	char *name = free_name(c, "param_", param->member);
-	char *copy = name != NULL ? strdup(name) : NULL;
-	bool ok = copy != NULL || err_set(e, ERR_NOMEM, "out of memory");
+	char *name;
+	char *copy;
+	bool ok;
 
-	ok = ok &&
+	if (!free_name(c, "param_", param->member, NULL, &name, e))
+		return false;
+	copy = strdup(name);
+	ok = (copy != NULL || err_set(e, ERR_NOMEM, "out of memory")) &&
 		db_exec_made(c->db,
 			sqlite3_mprintf("ALTER TABLE \"%w\" RENAME COLUMN \"%w\" TO \"%w\"",
 				c->sql_name, param->name, name),
@@ -152,6 +175,7 @@ bool row_columns_for(struct row_columns *c, enum row_origin origin, const char *
 {
 	size_t found = row_columns_find(c, member);
 	const char *prefix = "";
+	bool is_there;
 	char *name;
 	bool ok;
 
@@ -171,9 +195,9 @@ bool row_columns_for(struct row_columns *c, enum row_origin origin, const char *
 	else if (found != ROW_NO_COLUMN && c->all[found].origin == ROW_PARAM &&
 		!row_columns_rename_param(c, found, e))
 		return false;
-	name = free_name(c, prefix, member);
-	ok = name != NULL ? add_column(c, name, origin, member, e)
-			  : err_set(e, ERR_NOMEM, "out of memory");
+	if (!free_name(c, prefix, member, &is_there, &name, e))
+		return false;
+	ok = add_column(c, name, is_there, origin, member, e);
 	sqlite3_free(name);
 	*column = c->count - 1;
 	return ok;
@@ -226,14 +250,18 @@ bool row_columns_create(struct row_columns *c, struct err *e)
 
 bool row_columns_add_more(struct row_columns *c, struct err *e)
 {
-	return add_column(c, more_name, ROW_OURS, more_name, e);
+	char name[] = "_more";
+	enum row_added added;
+
+	return row_added_find(c->db, c->sql_name, name, &added, e) &&
+		add_column(c, name, added != ROW_ADDED_NONE, ROW_OURS, more_name, e);
 }
 
 /* A column that the table has; one that a user has added himself is not ours to fill. */
 static bool load_column(struct row_columns *c, const char *name, const char *source,
 	const char *member, struct err *e)
 {
-	if (strcmp(name, more_name) == 0)
+	if (sqlite3_stricmp(name, more_name) == 0)
 		return keep_column(c, name, ROW_OURS, name, e);
 	if (member == NULL)
 		return true;

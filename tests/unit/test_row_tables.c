@@ -514,6 +514,100 @@ static void notes_tell_of_the_past_too(void **state)
 	assert_string_equal(findings(), "");
 }
 
+/* The values of a member named `price` go into a column that a user has added before if it gives them back. */
+static void a_column_that_a_user_has_added_takes_its_member_unchanged(void **state)
+{
+	static const struct {
+		const char *sql;
+		const char *columns; /* that are there afterwards */
+		const char *column;  /* that holds the member */
+	} cases[] = {
+		{ "ALTER TABLE t ADD COLUMN price", "n,price", "price" },
+		{ "ALTER TABLE t ADD COLUMN PRICE BLOB", "n,PRICE", "PRICE" },
+		{ "ALTER TABLE t ADD COLUMN price TEXT", "n,price,price_2", "price_2" },
+		{ "ALTER TABLE t ADD COLUMN Price REAL", "n,Price,price_2", "price_2" },
+		{ "ALTER TABLE t ADD COLUMN price ANY", "n,price,price_2", "price_2" },
+		{ "ALTER TABLE t ADD COLUMN price DEFAULT 7", "n,price,price_2", "price_2" },
+		{ "ALTER TABLE t ADD COLUMN price NOT NULL DEFAULT 7", "n,price,price_2",
+			"price_2" },
+		{ "ALTER TABLE t ADD COLUMN price CHECK (price > 6 OR price IS NULL)",
+			"n,price,price_2", "price_2" },
+		{ "ALTER TABLE t ADD COLUMN price REFERENCES feed", "n,price,price_2", "price_2" },
+		{ "ALTER TABLE t ADD COLUMN price AS (n * 2)", "n,price_2", "price_2" },
+		{ "ALTER TABLE t ADD COLUMN price; CREATE UNIQUE INDEX u ON t (price)",
+			"n,price,price_2", "price_2" },
+		{ "ALTER TABLE t ADD COLUMN price; UPDATE t SET price = 'mine'", "n,price,price_2",
+			"price_2" },
+		{ "ALTER TABLE t ADD COLUMN price TEXT; ALTER TABLE t ADD COLUMN price_2",
+			"n,price,price_2,price_3", "price_3" },
+	};
+	char sql[200];
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < 2 * COUNT(cases); i++) {
+		size_t k = i / 2;
+
+		add_feed();
+		configure_one("p", "{}", "t");
+		event("p", "{}", "[{\"n\":1}]");
+		if (!db_exec(applier_db(a), cases[k].sql, &e))
+			fail_msg("%s: %s", cases[k].sql, e.text);
+		if (i % 2 != 0) { /* after a restart */
+			close_recording();
+			open_recording();
+			configure_one("p", "{}", "t");
+		}
+		event("p", "{}", "[{\"n\":1,\"price\":5},{\"Price\":\"005930\"}]");
+		close_recording();
+		open_recording();
+		configure_one("p", "{}", "t");
+		event("p", "{}", "[{\"price\":1.5}]");
+		assert_rows("SELECT state FROM row_table", "live\n");
+		(void)snprintf(sql, sizeof(sql), "%s\n", cases[k].columns);
+		assert_rows("SELECT group_concat(name) FROM pragma_table_info('t') WHERE cid >= 3",
+			sql);
+		(void)snprintf(sql, sizeof(sql), "SELECT %s FROM t ORDER BY _row", cases[k].column);
+		assert_rows(sql, "NULL\n5\n005930\n1.5\n");
+		(void)snprintf(sql, sizeof(sql),
+			"SELECT group_concat(typeof(%s)) FROM (SELECT * FROM t ORDER BY _row)",
+			cases[k].column);
+		assert_rows(sql, "null,integer,text,real\n");
+		assert_string_equal(findings(), "");
+		(void)tear_down(state);
+		(void)set_up(state);
+	}
+}
+
+static void columns_of_a_user_are_in_nobodys_way(void **state)
+{
+	static const char *const index[] = { "ticker" };
+	struct err e;
+
+	(void)state;
+	add_feed();
+	configure((struct want[]){ { "p", "{\"ticker\":\"P\"}", "t" }, { 0 } }, index, 1);
+	event("p", "{\"ticker\":\"P\"}", "[{\"n\":1}]");
+	assert_true(db_exec(applier_db(a),
+		"ALTER TABLE t ADD COLUMN param_ticker; ALTER TABLE t ADD COLUMN row_timestamp; "
+		"ALTER TABLE t ADD COLUMN _MORE",
+		&e));
+	event("p", "{\"ticker\":\"P\"}", "[{\"ticker\":\"R\",\"timestamp\":9,\"\":8,\"rowid\":7}]");
+	assert_rows(
+		"SELECT param_ticker, row_timestamp, _more, param_ticker_2, ticker, rowid FROM t "
+		"ORDER BY _row",
+		"NULL|NULL|NULL|P|NULL|NULL\nNULL|9|{\"\":8}|P|R|7\n");
+	assert_rows("SELECT group_concat(name) FROM pragma_index_info('t:1:ticker')", "ticker\n");
+	assert_string_equal(findings(), "");
+	close_recording();
+	open_recording();
+	configure((struct want[]){ { "p", "{\"ticker\":\"P\"}", "t" }, { 0 } }, index, 1);
+	event("p", "{\"ticker\":\"P\"}", "[{\"\":6}]");
+	assert_rows("SELECT _more, param_ticker_2 FROM t WHERE event_id = 3", "{\"\":6}|P\n");
+	assert_rows("SELECT state FROM row_table", "live\n");
+	assert_string_equal(findings(), "");
+}
+
 static void each_damage_to_a_note_is_found(void **state)
 {
 #define NOTE "row table \"t\", stream 1: row_note tells of "
@@ -621,6 +715,8 @@ int main(void)
 		BEHAVIOUR(a_name_that_is_taken_makes_no_table),
 		BEHAVIOUR(columns_that_a_user_adds_are_his),
 		BEHAVIOUR(tables_that_are_sound_have_no_finding_at_any_moment),
+		BEHAVIOUR(a_column_that_a_user_has_added_takes_its_member_unchanged),
+		BEHAVIOUR(columns_of_a_user_are_in_nobodys_way),
 		BEHAVIOUR(notes_tell_of_the_past_too),
 		BEHAVIOUR(each_damage_to_a_note_is_found),
 		BEHAVIOUR(each_damage_to_a_table_is_found),
