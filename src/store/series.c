@@ -13,6 +13,7 @@
 
 #define SUFFIX ".db"
 #define STAMP "00000000T000000Z" /* each digit stands for one */
+#define LINKS_MAX 40
 
 const char *series_name(const char *path)
 {
@@ -50,6 +51,70 @@ bool series_beside(const char *configured, const char *name, char out[PATH_MAX])
 	return snprintf(out, PATH_MAX, "%.*s%s", dir, configured, name) < PATH_MAX;
 }
 
+static bool is_stamp(const char *text)
+{
+	for (size_t i = 0; i < strlen(STAMP); i++)
+		if (STAMP[i] == '0' ? !isdigit((unsigned char)text[i]) : text[i] != STAMP[i])
+			return false;
+	return true;
+}
+
+/* "market-20261105T000000Z.db" for "market.db". */
+static bool is_ours(const char *configured, const char *name)
+{
+	const char *own = series_name(configured);
+	size_t stem = stem_of(own);
+
+	return strlen(name) == stem + 1 + strlen(STAMP) + strlen(SUFFIX) &&
+		strncmp(name, own, stem) == 0 && name[stem] == '-' && is_stamp(name + stem + 1) &&
+		strcmp(name + stem + 1 + strlen(STAMP), SUFFIX) == 0;
+}
+
+/* Nobody else is to write into a file that a link leads to, "market-20261105T000000Z.db" with "market.db" beside it. */
+static bool check_is_no_part(const char *path, struct err *e)
+{
+	static const char *const suffixes[] = { SUFFIX, "" };
+	size_t len = strlen(path);
+	size_t tail = strlen("-" STAMP SUFFIX);
+	char link[PATH_MAX];
+	struct stat st;
+
+	for (size_t i = 0; len > tail && i < sizeof(suffixes) / sizeof(suffixes[0]); i++)
+		if (snprintf(link, sizeof(link), "%.*s%s", (int)(len - tail), path, suffixes[i]) <
+				(int)sizeof(link) &&
+			is_ours(link, series_name(path)) && lstat(link, &st) == 0 &&
+			S_ISLNK(st.st_mode))
+			return err_set(e, ERR_STORE,
+				"'%s' is a file of the series '%s'; name that one", path, link);
+	return true;
+}
+
+bool series_resolve(const char *configured, char out[PATH_MAX], struct err *e)
+{
+	char target[PATH_MAX];
+	char next[PATH_MAX];
+
+	if (snprintf(out, PATH_MAX, "%s", configured) >= PATH_MAX)
+		return err_set(e, ERR_STORE, "cannot open '%s': the name is too long", configured);
+	for (int i = 0; i < LINKS_MAX; i++) {
+		ssize_t len = readlink(out, target, sizeof(target) - 1);
+
+		/* No link, or nothing: what is wrong with it shows when it is opened. */
+		if (len < 0)
+			return check_is_no_part(out, e);
+		target[len] = '\0';
+		if (is_ours(out, target))
+			return true;
+		if (*target == '/')
+			memcpy(next, target, (size_t)len + 1);
+		else if (!series_beside(out, target, next))
+			return err_set(
+				e, ERR_STORE, "cannot open '%s': the name is too long", configured);
+		memcpy(out, next, strlen(next) + 1);
+	}
+	return err_set(e, ERR_STORE, "cannot open '%s': %s", configured, strerror(ELOOP));
+}
+
 bool series_live(const char *configured, enum series_kind *kind, char live[PATH_MAX], struct err *e)
 {
 	char target[PATH_MAX];
@@ -71,7 +136,7 @@ bool series_live(const char *configured, enum series_kind *kind, char live[PATH_
 			e, ERR_STORE, "cannot read the link '%s': %s", configured, strerror(errno));
 	target[len] = '\0';
 	/* A link that leads elsewhere is its owner's, not ours. */
-	if (strchr(target, '/') != NULL)
+	if (!is_ours(configured, target))
 		return true;
 	*kind = SERIES_LINK;
 	return series_beside(configured, target, live) ||
@@ -104,25 +169,6 @@ bool series_link(const char *configured, const char *live, struct err *e)
 			series_name(live), strerror(errno));
 	series_sync(configured);
 	return true;
-}
-
-static bool is_stamp(const char *text)
-{
-	for (size_t i = 0; i < strlen(STAMP); i++)
-		if (STAMP[i] == '0' ? !isdigit((unsigned char)text[i]) : text[i] != STAMP[i])
-			return false;
-	return true;
-}
-
-/* "market-20261105T000000Z.db" for "market.db". */
-static bool is_ours(const char *configured, const char *name)
-{
-	const char *own = series_name(configured);
-	size_t stem = stem_of(own);
-
-	return strlen(name) == stem + 1 + strlen(STAMP) + strlen(SUFFIX) &&
-		strncmp(name, own, stem) == 0 && name[stem] == '-' && is_stamp(name + stem + 1) &&
-		strcmp(name + stem + 1 + strlen(STAMP), SUFFIX) == 0;
 }
 
 static int compare_paths(const void *a, const void *b)

@@ -25,10 +25,14 @@ const char *series_name(const char *path);
 /* The path of the file of this name that lies beside `configured`; false if it is too long. */
 bool series_beside(const char *configured, const char *name, char out[PATH_MAX]) MUST_CHECK;
 
+/* Follows links that are not of a series: a recording has one place, whatever names lead to it, and its lock and its
+ * files lie beside that. A file of a series is refused, it is recorded under the name of the series. */
+bool series_resolve(const char *configured, char out[PATH_MAX], struct err *e) MUST_CHECK;
+
 enum series_kind {
 	SERIES_NOTHING, /* there is no file yet */
 	SERIES_PLAIN,   /* a file that is not rotated */
-	SERIES_LINK,    /* a link into the series */
+	SERIES_LINK,    /* a link to a file of the series */
 };
 
 /* What is at the configured path, and the path of the file that it leads to. */

@@ -247,15 +247,19 @@ static void destroy(struct writer *w)
 
 bool writer_open(struct writer **out, const struct writer_options *o, struct err *e)
 {
-	struct writer *w = calloc(1, sizeof(*w));
+	struct writer *w;
+	char path[PATH_MAX];
 	size_t cache;
 
+	if (!series_resolve(o->path, path, e))
+		return false;
+	w = calloc(1, sizeof(*w));
 	if (w == NULL)
 		return err_set(e, ERR_NOMEM, "cannot open '%s': out of memory", o->path);
+	w->path = strdup(path);
 	init_locks(w);
 	w->lock_fd = -1;
 	w->tail = &w->head;
-	w->path = strdup(o->path);
 	w->rotates = o->rotates;
 	cache = smaller(o->buffer_bytes / 4, CACHE_MAX);
 	w->limit = o->buffer_bytes - cache;

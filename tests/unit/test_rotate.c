@@ -257,6 +257,42 @@ static void a_rotation_that_was_cut_off_is_made_up_for(void **state)
 	series_list_free(paths, count);
 }
 
+/* Opens the recording under another name, which must fail. */
+static void assert_refused(const char *path, const char *why)
+{
+	const struct writer_options options = {
+		.path = path, .mode = 0600, .buffer_bytes = 4 << 20, .rotates = true
+	};
+	struct writer *second;
+	struct err e;
+
+	assert_false(writer_open(&second, &options, &e));
+	if (strstr(e.text, why) == NULL)
+		fail_msg("%s", e.text);
+}
+
+static void a_recording_is_one_under_every_name(void **state)
+{
+	char link[PATH_MAX];
+	char **paths;
+	size_t count;
+	struct err e;
+
+	(void)state;
+	(void)snprintf(link, sizeof(link), "%s", scratch_file(&scratch, "other.db"));
+	assert_int_equal(symlink("market.db", link), 0);
+	assert_refused(link, "is being recorded by another tapedeckd");
+	assert_int_equal(symlink("other.db", scratch_file(&scratch, "third.db")), 0);
+	assert_refused(
+		scratch_file(&scratch, "third.db"), "is being recorded by another tapedeckd");
+	assert_int_equal(symlink("fourth.db", scratch_file(&scratch, "fourth.db")), 0);
+	assert_refused(scratch_file(&scratch, "fourth.db"), "symbolic links");
+	assert_true(series_list(configured, &paths, &count, &e));
+	assert_int_equal(count, 1);
+	assert_refused(paths[0], "is a file of the series");
+	series_list_free(paths, count);
+}
+
 static void names_are_of_the_second_and_lie_beside(void **state)
 {
 	char path[PATH_MAX];
@@ -286,6 +322,8 @@ int main(void)
 			rotated_files_are_sealed_and_sound, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_rotation_that_was_cut_off_is_made_up_for, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_recording_is_one_under_every_name, set_up, tear_down),
 		cmocka_unit_test(names_are_of_the_second_and_lie_beside),
 	};
 
