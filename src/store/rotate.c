@@ -232,7 +232,18 @@ static bool remove_orphans(const char *configured, const char *live, struct err 
 	return true;
 }
 
-/* A plain file becomes the first of a series. Its WAL must be empty: files are renamed one by one. */
+/* True if somebody has the file open, though he may read nothing just now: the last one to close it takes the WAL away. */
+static bool has_readers(const char *path)
+{
+	char wal[PATH_MAX];
+	struct stat st;
+
+	return snprintf(wal, sizeof(wal), "%s-wal", path) >= (int)sizeof(wal) ||
+		stat(wal, &st) == 0;
+}
+
+/* A plain file becomes the first of a series. Its WAL must be empty, and nobody may use it: files are renamed one by
+ * one, and who has the old names would read on past the new WAL. */
 static bool adopt(const char *configured, const struct db_options *options, char *live,
 	int64_t now_us, bool *done, struct err *e)
 {
@@ -262,10 +273,11 @@ static bool adopt(const char *configured, const struct db_options *options, char
 	db_close(db);
 	if (!ok)
 		return false;
-	if (busy != 0 || !series_path(configured, started, path) || stat(path, &st) == 0) {
+	if (busy != 0 || has_readers(configured) || !series_path(configured, started, path) ||
+		stat(path, &st) == 0) {
 		log_line(LOG_WARN,
-			"cannot make the recording the first file of a series while it is being read, or "
-			"while there is a file of that name; it is not rotated until the next start",
+			"cannot make the recording the first file of a series while somebody has it open, "
+			"or while there is a file of that name; it is not rotated until the next start",
 			log_text("database", configured));
 		return true;
 	}

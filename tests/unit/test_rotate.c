@@ -17,6 +17,7 @@
 
 static struct scratch scratch;
 static char configured[PATH_MAX];
+static bool rotates;
 static struct writer *w;
 static int64_t base_us;
 static struct batch_stream stream = { 0, { "p", 1 }, { "{}", 2 } };
@@ -38,7 +39,7 @@ static void open_writer(void)
 		.mode = 0600,
 		.buffer_bytes = 4 << 20,
 		.duplicate_window_us = 60 * SECOND,
-		.rotates = true };
+		.rotates = rotates };
 	const struct store_feed feed = { "f", "http://127.0.0.1", "/", "/socket.io/", "{}" };
 	struct err e;
 
@@ -105,6 +106,7 @@ static int set_up(void **state)
 	scratch_open(&scratch);
 	(void)snprintf(configured, sizeof(configured), "%s", scratch_file(&scratch, "market.db"));
 	base_us = clock_wall_us() + SECOND;
+	rotates = true;
 	open_writer();
 	return 0;
 }
@@ -293,6 +295,36 @@ static void a_recording_is_one_under_every_name(void **state)
 	series_list_free(paths, count);
 }
 
+/* He would go on with the WAL under the old name, and never see what is written into the new one. */
+static void a_file_that_somebody_has_open_is_not_renamed(void **state)
+{
+	const char *plain = scratch_file(&scratch, "plain.db");
+	enum series_kind kind;
+	char live[PATH_MAX];
+	sqlite3 *db = NULL;
+	struct err e;
+
+	(void)state;
+	close_writer(base_us);
+	(void)snprintf(configured, sizeof(configured), "%s", plain);
+	rotates = false;
+	open_writer();
+	close_writer(base_us);
+	assert_int_equal(sqlite3_open(configured, &db), SQLITE_OK);
+	assert_string_equal(rows_of(db, "SELECT count(*) FROM run"), "1\n");
+	rotates = true;
+	for (int i = 2; i < 4; i++) {
+		open_writer();
+		close_writer(base_us);
+		assert_true(series_live(configured, &kind, live, &e));
+		assert_int_equal(kind, i == 2 ? SERIES_PLAIN : SERIES_LINK);
+		if (i == 2)
+			assert_string_equal(rows_of(db, "SELECT count(*) FROM run"), "2\n");
+		(void)sqlite3_close(db);
+		db = NULL;
+	}
+}
+
 static void names_are_of_the_second_and_lie_beside(void **state)
 {
 	char path[PATH_MAX];
@@ -324,6 +356,8 @@ int main(void)
 			a_rotation_that_was_cut_off_is_made_up_for, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_recording_is_one_under_every_name, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_file_that_somebody_has_open_is_not_renamed, set_up, tear_down),
 		cmocka_unit_test(names_are_of_the_second_and_lie_beside),
 	};
 
