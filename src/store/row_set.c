@@ -149,10 +149,13 @@ static bool is_its_own(struct row_set *set)
 	}
 }
 
-/* Gives up a table that somebody else has changed; true unless that could not be noted. */
+/* Gives up a table that somebody else has changed. False if that could not be noted; or if it is noted, but what stands
+ * in the same transaction is lost and to be done again: a user's trigger, or constraint, has rolled it back. */
 static bool give_up(
 	struct row_set *set, const struct row_named *t, struct row_part *part, struct err *e)
 {
+	bool is_rolled_back;
+
 	if (e->code == ERR_NOMEM || !is_its_own(set))
 		return false;
 	log_line(LOG_ERROR,
@@ -160,7 +163,8 @@ static bool give_up(
 		log_text("table", t->name), log_err(e));
 	row_table_free(part->rows);
 	part->rows = NULL;
-	return row_set_break(set, part->table_id, e);
+	is_rolled_back = sqlite3_get_autocommit(set->db) != 0;
+	return row_set_break(set, part->table_id, e) && !is_rolled_back;
 }
 
 /* ---- events ---- */

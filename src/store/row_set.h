@@ -72,7 +72,7 @@ struct row_opened row_set_find(struct row_set *set, int64_t table_id);
 bool row_set_put_event(struct row_set *set, int64_t stream_id, const struct row_event *event,
 	struct err *e) MUST_CHECK;
 
-/* The same for one SQLite table. True also if the table had to be given up. */
+/* The same for one SQLite table. True also if the table had to be given up, unless the transaction went with it. */
 bool row_set_put(struct row_set *set, struct row_named *t, struct row_part *part, int64_t stream_id,
 	const struct row_event *event, struct err *e) MUST_CHECK;
 

@@ -13,6 +13,7 @@
 #define T0 1478304000000000 /* 2016-11-05T00:00:00Z */
 
 static struct scratch scratch;
+static struct db_options options;
 static struct duplicates *duplicates;
 static struct applier *a;
 static int64_t run_id;
@@ -21,12 +22,12 @@ static int64_t clock_us;
 
 static void open_recording(void)
 {
-	const struct db_options options = { .path = scratch_file(&scratch, "market.db"),
+	struct err e;
+
+	options = (struct db_options){ .path = scratch_file(&scratch, "market.db"),
 		.may_create = true,
 		.mode = 0600,
 		.cache_kib = 1024 };
-	struct err e;
-
 	assert_true(applier_open(&a, &options, duplicates, &e));
 	assert_true(applier_start_run(a, T0, &run_id, &e));
 	batch_number = 0;
@@ -446,6 +447,41 @@ static void columns_that_a_user_adds_are_his(void **state)
 	assert_rows("SELECT * FROM v ORDER BY n", "1|5\n2|NULL\n");
 }
 
+/* The batch that a user's trigger has rolled back is not taken for stored, and the table no more for one to fill. */
+static void a_trigger_that_rolls_back_loses_no_event(void **state)
+{
+	struct apply_mark mark;
+	struct batch *b;
+	int64_t last;
+	struct err e;
+
+	(void)state;
+	add_feed();
+	configure_one("p", "{}", "t");
+	assert_true(db_exec(applier_db(a),
+		"CREATE TRIGGER his BEFORE INSERT ON t WHEN new.n = 2 BEGIN SELECT raise(ROLLBACK, 'no'); END",
+		&e));
+	b = batch_new();
+	for (int i = 1; i < 4; i++) {
+		char results[16];
+
+		(void)snprintf(results, sizeof(results), "[{\"n\":%d}]", i);
+		add_event(b, "p", "{}", results);
+	}
+	mark = (struct apply_mark){ run_id, batch_number + 1, clock_us };
+	assert_int_equal(applier_apply(a, b, &mark, &e), APPLY_FAILED);
+	applier_close(a);
+	assert_true(applier_open(&a, &options, duplicates, &e));
+	assert_true(applier_last_batch(a, run_id, &last, &e));
+	assert_int_equal(last, batch_number);
+	configure_one("p", "{}", "t");
+	commit(b);
+	(void)do_chores();
+	assert_rows("SELECT event_id, results FROM event",
+		"1|[{\"n\":1}]\n2|[{\"n\":2}]\n3|[{\"n\":3}]\n");
+	assert_rows("SELECT event_id, n FROM t", "1|1\n2|2\n3|3\n");
+}
+
 static char told[4000];
 
 static void tell(void *arg, const char *finding)
@@ -714,6 +750,7 @@ int main(void)
 		BEHAVIOUR(a_table_that_somebody_dropped_comes_again),
 		BEHAVIOUR(a_name_that_is_taken_makes_no_table),
 		BEHAVIOUR(columns_that_a_user_adds_are_his),
+		BEHAVIOUR(a_trigger_that_rolls_back_loses_no_event),
 		BEHAVIOUR(tables_that_are_sound_have_no_finding_at_any_moment),
 		BEHAVIOUR(a_column_that_a_user_has_added_takes_its_member_unchanged),
 		BEHAVIOUR(columns_of_a_user_are_in_nobodys_way),
