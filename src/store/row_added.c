@@ -60,12 +60,35 @@ static bool look(
 	return ok;
 }
 
+/* Nearly always there is none, which is told without a query. A rowid has a name, too, and is no column. */
+static bool may_be_there(struct sqlite3 *db, const char *table, const char *name)
+{
+	return sqlite3_table_column_metadata(
+		       db, "main", table, name, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK;
+}
+
 bool row_added_find(
 	struct sqlite3 *db, const char *table, char *name, enum row_added *out, struct err *e)
 {
 	*out = ROW_ADDED_NONE;
-	/* Nearly always there is none, which is told without a query. A rowid has a name, and is no column. */
-	return sqlite3_table_column_metadata(
-		       db, "main", table, name, NULL, NULL, NULL, NULL, NULL) != SQLITE_OK ||
-		look(db, table, name, out, e);
+	return !may_be_there(db, table, name) || look(db, table, name, out, e);
+}
+
+bool row_added_is_there(
+	struct sqlite3 *db, const char *table, const char *name, bool *there, struct err *e)
+{
+	int64_t count = 0;
+	bool ok = true;
+	char *sql;
+
+	if (may_be_there(db, table, name)) {
+		sql = sqlite3_mprintf("SELECT count(*) FROM pragma_table_xinfo(%Q) "
+				      "WHERE name = %Q COLLATE NOCASE",
+			table, name);
+		ok = sql != NULL ? db_number(db, sql, &count, e)
+				 : err_set(e, ERR_NOMEM, "out of memory");
+		sqlite3_free(sql);
+	}
+	*there = count != 0;
+	return ok;
 }

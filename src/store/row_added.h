@@ -28,4 +28,8 @@ enum row_added {
 bool row_added_find(struct sqlite3 *db, const char *table, char *name, enum row_added *out,
 	struct err *e) MUST_CHECK;
 
+/* `*there`: the table has a column of this name. */
+bool row_added_is_there(struct sqlite3 *db, const char *table, const char *name, bool *there,
+	struct err *e) MUST_CHECK;
+
 #endif

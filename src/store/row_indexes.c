@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "store/db.h"
+#include "store/row_added.h"
 
 #include <sqlite3.h>
 #include <string.h>
@@ -38,12 +39,9 @@ static bool drop_indexes(struct row_columns *c, struct err *e)
 	return ok;
 }
 
-/* Finds the column that an index names, or makes it: the configuration knows columns before they come. */
-static bool index_column(struct row_columns *c, const char *name, size_t *column, struct err *e)
+/* Makes the column that an index names: the configuration knows columns before they come. */
+static bool make_column(struct row_columns *c, const char *name, size_t *column, struct err *e)
 {
-	*column = row_columns_find(c, name);
-	if (*column != ROW_NO_COLUMN)
-		return true;
 	if (sqlite3_strnicmp(name, "row_", 4) == 0 && row_columns_is_ours(name + 4))
 		return row_columns_for(c, ROW_MEMBER, name + 4, column, e);
 	if (sqlite3_strnicmp(name, "param_", 6) == 0) {
@@ -72,33 +70,51 @@ static bool each_index(struct row_columns *c, const char *indexes,
 	return true;
 }
 
-/* The column that an element of an index's list names. */
-static bool column_of(struct row_columns *c, struct slice token, size_t *column, struct err *e)
+/* The name of the column that an index is to have for `name`, which may be one that a user has added; NULL: none.
+ * Valid until a column is renamed. */
+static bool find_or_make(
+	struct row_columns *c, const char *name, const char **column, struct err *e)
 {
-	struct buf name;
-	bool ok;
+	size_t found = row_columns_find(c, name);
+	bool is_his = false;
 
-	buf_init(&name, SIZE_MAX);
-	ok = json_string_decode(token, &name, e) &&
-		(buf_append_char(&name, '\0') || err_set(e, ERR_NOMEM, "out of memory")) &&
-		index_column(c, name.data, column, e);
-	buf_release(&name);
-	return ok;
+	*column = name;
+	if (found == ROW_NO_COLUMN && !row_added_is_there(c->db, c->sql_name, name, &is_his, e))
+		return false;
+	if (is_his)
+		return true;
+	if (found == ROW_NO_COLUMN && !make_column(c, name, &found, e))
+		return false;
+	*column = found != ROW_NO_COLUMN ? c->all[found].name : NULL;
+	return true;
+}
+
+/* The same for an element of an index's list; `name` is scratch, and keeps a name that is not ours. */
+static bool column_of(struct row_columns *c, struct slice token, struct buf *name,
+	const char **column, struct err *e)
+{
+	name->len = 0;
+	return json_string_decode(token, name, e) &&
+		(buf_append_char(name, '\0') || err_set(e, ERR_NOMEM, "out of memory")) &&
+		find_or_make(c, name->data, column, e);
 }
 
 static bool make_columns(
-	struct row_columns *c, struct slice columns, const char *name, struct err *e)
+	struct row_columns *c, struct slice columns, const char *table, struct err *e)
 {
 	struct json_iter it;
 	struct slice token;
-	size_t column;
+	struct buf name;
+	const char *column;
+	bool ok = true;
 
-	(void)name;
+	(void)table;
+	buf_init(&name, SIZE_MAX);
 	json_iter_init(&it, columns);
-	while (json_iter_next(&it, NULL, &token))
-		if (!column_of(c, token, &column, e))
-			return false;
-	return true;
+	while (ok && json_iter_next(&it, NULL, &token))
+		ok = column_of(c, token, &name, &column, e);
+	buf_release(&name);
+	return ok;
 }
 
 static bool make_index(
@@ -108,20 +124,22 @@ static bool make_index(
 	sqlite3_str *list = sqlite3_str_new(c->db);
 	struct json_iter it;
 	struct slice token;
+	struct buf scratch;
 	char *texts[2];
-	size_t column;
+	const char *column;
 	bool ok = true;
 
+	buf_init(&scratch, SIZE_MAX);
 	sqlite3_str_appendf(name, "%s:%lld:", table, (long long)c->table_id);
 	json_iter_init(&it, columns);
 	for (int i = 0; ok && json_iter_next(&it, NULL, &token); i++) {
-		ok = column_of(c, token, &column, e);
-		if (ok && column != ROW_NO_COLUMN) {
-			sqlite3_str_appendf(name, "%s%s", i != 0 ? "," : "", c->all[column].name);
-			sqlite3_str_appendf(
-				list, "%s\"%w\"", i != 0 ? "," : "", c->all[column].name);
+		ok = column_of(c, token, &scratch, &column, e);
+		if (ok && column != NULL) {
+			sqlite3_str_appendf(name, "%s%s", i != 0 ? "," : "", column);
+			sqlite3_str_appendf(list, "%s\"%w\"", i != 0 ? "," : "", column);
 		}
 	}
+	buf_release(&scratch);
 	texts[0] = sqlite3_str_finish(name);
 	texts[1] = sqlite3_str_finish(list);
 	if (ok && (texts[0] == NULL || texts[1] == NULL))

@@ -2,7 +2,8 @@
  * row_indexes: the indexes that the configuration asks for on a row table.
  *
  * Their names are NAME:TABLE_ID:COLUMNS, which no user's own has by accident. The columns that they name are made
- * before the first member comes; an index follows the member that it names when columns are renamed.
+ * before the first member comes, unless a user has added one of that name; an index follows the member that it names
+ * when columns are renamed.
  */
 #ifndef TAPEDECK_STORE_ROW_INDEXES_H
 #define TAPEDECK_STORE_ROW_INDEXES_H

@@ -6,9 +6,9 @@
  * rows and one of the params have the same name the row's wins and the param's column is called param_NAME; a row's
  * member that is called like a column of ours becomes row_NAME; a name that is then taken gets _2, _3, ... What
  * cannot have a column (no room, a name that is too long or none, a second value for a column of the same row) goes
- * into `_more`, a JSON object. Which column holds what is kept in `row_column`. A column that a user
- * has added by hand takes the member of its name if it can hold its values unchanged (row_added); else its name is taken. Belongs to an applier, and to its
- * transaction; after a failure it is freed and opened again.
+ * into `_more`, a JSON object. Which column holds what is kept in `row_column`. A column that a user has added by
+ * hand takes the member of its name if it can hold its values unchanged (row_added); else its name is taken. Belongs
+ * to an applier, and to its transaction; after a failure it is freed and opened again.
  */
 #ifndef TAPEDECK_STORE_ROW_TABLE_H
 #define TAPEDECK_STORE_ROW_TABLE_H

@@ -429,6 +429,28 @@ static void a_name_that_is_taken_makes_no_table(void **state)
 	assert_rows("SELECT n FROM mine", "1\n");
 }
 
+static char told[4000];
+
+static void tell(void *arg, const char *finding)
+{
+	size_t len = strlen(told);
+
+	(void)arg;
+	if (strncmp(finding, "row table", 9) == 0)
+		(void)snprintf(told + len, sizeof(told) - len, "%s\n", finding);
+}
+
+/* What is found in the row tables. */
+static const char *findings(void)
+{
+	struct err e;
+
+	told[0] = '\0';
+	if (!verify(scratch_file(&scratch, "market.db"), tell, NULL, &e))
+		fail_msg("%s", e.text);
+	return told;
+}
+
 static void columns_that_a_user_adds_are_his(void **state)
 {
 	struct err e;
@@ -445,6 +467,51 @@ static void columns_that_a_user_adds_are_his(void **state)
 	configure_one("p", "{}", "t");
 	event("p", "{}", "[{\"n\":2}]");
 	assert_rows("SELECT * FROM v ORDER BY n", "1|5\n2|NULL\n");
+}
+
+static void a_member_named_as_a_users_column_gets_another(void **state)
+{
+	struct err e;
+
+	(void)state;
+	add_feed();
+	configure_one("p", "{}", "t");
+	event("p", "{}", "[{\"n\":1}]");
+	assert_true(db_exec(applier_db(a),
+		"ALTER TABLE t ADD COLUMN Mine; UPDATE t SET mine = 5; "
+		"ALTER TABLE t ADD COLUMN twice AS (n * 2)",
+		&e));
+	event("p", "{}", "[{\"n\":2,\"mine\":\"theirs\",\"twice\":6}]");
+	assert_rows("SELECT n, mine, twice, mine_2, twice_2 FROM t ORDER BY n",
+		"1|5|2|NULL|NULL\n2|NULL|4|theirs|6\n");
+	close_recording();
+	open_recording();
+	configure_one("p", "{}", "t");
+	event("p", "{}", "[{\"n\":3,\"mine\":\"theirs\"}]");
+	assert_rows("SELECT n, mine, mine_2 FROM t WHERE n > 1", "2|NULL|theirs\n3|NULL|theirs\n");
+	assert_string_equal(findings(), "");
+}
+
+static void an_index_may_name_a_users_column(void **state)
+{
+	struct err e;
+
+	(void)state;
+	add_feed();
+	configure_one("p", "{}", "t");
+	event("p", "{}", "[{\"n\":1}]");
+	assert_true(db_exec(applier_db(a),
+		"ALTER TABLE t ADD COLUMN Mine; ALTER TABLE t ADD COLUMN twice AS (n * 2)", &e));
+	configure((struct want[]){ { "p", "{}", "t" }, { 0 } },
+		(const char *const[]){ "mine", "twice", "n" }, 3);
+	assert_rows("SELECT group_concat(name) FROM pragma_index_info('t:1:mine,twice,n')",
+		"Mine,twice,n\n");
+	assert_rows(
+		"SELECT group_concat(name) FROM pragma_table_info('t') WHERE cid >= 3", "n,Mine\n");
+	(void)do_chores();
+	event("p", "{}", "[{\"n\":2}]");
+	assert_rows("SELECT n FROM t ORDER BY n", "1\n2\n");
+	assert_string_equal(findings(), "");
 }
 
 /* The batch that a user's trigger has rolled back is not taken for stored, and the table no more for one to fill. */
@@ -480,28 +547,6 @@ static void a_trigger_that_rolls_back_loses_no_event(void **state)
 	assert_rows("SELECT event_id, results FROM event",
 		"1|[{\"n\":1}]\n2|[{\"n\":2}]\n3|[{\"n\":3}]\n");
 	assert_rows("SELECT event_id, n FROM t", "1|1\n2|2\n3|3\n");
-}
-
-static char told[4000];
-
-static void tell(void *arg, const char *finding)
-{
-	size_t len = strlen(told);
-
-	(void)arg;
-	if (strncmp(finding, "row table", 9) == 0)
-		(void)snprintf(told + len, sizeof(told) - len, "%s\n", finding);
-}
-
-/* What is found in the row tables. */
-static const char *findings(void)
-{
-	struct err e;
-
-	told[0] = '\0';
-	if (!verify(scratch_file(&scratch, "market.db"), tell, NULL, &e))
-		fail_msg("%s", e.text);
-	return told;
 }
 
 static void tables_that_are_sound_have_no_finding_at_any_moment(void **state)
@@ -750,6 +795,8 @@ int main(void)
 		BEHAVIOUR(a_table_that_somebody_dropped_comes_again),
 		BEHAVIOUR(a_name_that_is_taken_makes_no_table),
 		BEHAVIOUR(columns_that_a_user_adds_are_his),
+		BEHAVIOUR(a_member_named_as_a_users_column_gets_another),
+		BEHAVIOUR(an_index_may_name_a_users_column),
 		BEHAVIOUR(a_trigger_that_rolls_back_loses_no_event),
 		BEHAVIOUR(tables_that_are_sound_have_no_finding_at_any_moment),
 		BEHAVIOUR(a_column_that_a_user_has_added_takes_its_member_unchanged),
