@@ -228,6 +228,26 @@ static void an_index_follows_the_member_that_it_names(void **state)
 		"");
 }
 
+static void an_index_of_a_param_that_makes_room_leaves_the_others(void **state)
+{
+	const char *const one[] = { "timestamp" };
+	const char *const two[] = { "param_ticker", "n" };
+	struct row_plan *plan = row_plan_new();
+	size_t table;
+	struct err e;
+
+	(void)state;
+	add_feed();
+	assert_true(row_plan_table(plan, "t", &table) && row_plan_index(plan, table, one, 1) &&
+		row_plan_index(plan, table, two, 2));
+	assert_true(row_plan_source(plan, 1, slice_of("p"), slice_of("{\"ticker\":\"A\"}"), table));
+	assert_int_equal(applier_plan(a, &(struct apply_plan){ .rows = plan }, &e), APPLY_STORED);
+	row_plan_free(plan);
+	assert_rows(
+		"SELECT name FROM sqlite_schema WHERE tbl_name = 't' AND type = 'index' ORDER BY name",
+		"t:1:param_ticker,n\nt:1:timestamp\n");
+}
+
 static void odd_names_become_columns_or_go_into_more(void **state)
 {
 	char results[1024];
@@ -784,6 +804,7 @@ int main(void)
 		BEHAVIOUR(what_is_no_array_of_objects_leaves_a_note),
 		BEHAVIOUR(names_that_clash_are_told_apart),
 		BEHAVIOUR(an_index_follows_the_member_that_it_names),
+		BEHAVIOUR(an_index_of_a_param_that_makes_room_leaves_the_others),
 		BEHAVIOUR(odd_names_become_columns_or_go_into_more),
 		BEHAVIOUR(columns_beyond_the_limit_go_into_more),
 		BEHAVIOUR(what_was_recorded_before_is_caught_up),
