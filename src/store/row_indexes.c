@@ -117,40 +117,75 @@ static bool make_columns(
 	return ok;
 }
 
-static bool make_index(
-	struct row_columns *c, struct slice columns, const char *table, struct err *e)
+/* The texts of an index, for sqlite3_free: its name, and the list of its columns in SQL. */
+static bool index_texts(struct row_columns *c, struct slice columns, const char *table, char **name,
+	char **list, struct err *e)
 {
-	sqlite3_str *name = sqlite3_str_new(c->db);
-	sqlite3_str *list = sqlite3_str_new(c->db);
+	sqlite3_str *names[2] = { sqlite3_str_new(c->db), sqlite3_str_new(c->db) };
 	struct json_iter it;
 	struct slice token;
 	struct buf scratch;
-	char *texts[2];
 	const char *column;
 	bool ok = true;
 
 	buf_init(&scratch, SIZE_MAX);
-	sqlite3_str_appendf(name, "%s:%lld:", table, (long long)c->table_id);
+	sqlite3_str_appendf(names[0], "%s:%lld:", table, (long long)c->table_id);
 	json_iter_init(&it, columns);
 	for (int i = 0; ok && json_iter_next(&it, NULL, &token); i++) {
 		ok = column_of(c, token, &scratch, &column, e);
 		if (ok && column != NULL) {
-			sqlite3_str_appendf(name, "%s%s", i != 0 ? "," : "", column);
-			sqlite3_str_appendf(list, "%s\"%w\"", i != 0 ? "," : "", column);
+			sqlite3_str_appendf(names[0], "%s%s", i != 0 ? "," : "", column);
+			sqlite3_str_appendf(names[1], "%s\"%w\"", i != 0 ? "," : "", column);
 		}
 	}
 	buf_release(&scratch);
-	texts[0] = sqlite3_str_finish(name);
-	texts[1] = sqlite3_str_finish(list);
-	if (ok && (texts[0] == NULL || texts[1] == NULL))
-		ok = err_set(e, ERR_NOMEM, "out of memory");
-	if (ok && *texts[1] != '\0')
-		ok = db_exec_made(c->db,
-			sqlite3_mprintf("CREATE INDEX IF NOT EXISTS \"%w\" ON \"%w\" (%s)",
-				texts[0], c->sql_name, texts[1]),
-			e);
-	sqlite3_free(texts[0]);
-	sqlite3_free(texts[1]);
+	*name = sqlite3_str_finish(names[0]);
+	*list = sqlite3_str_finish(names[1]);
+	return ok && ((*name != NULL && *list != NULL) || err_set(e, ERR_NOMEM, "out of memory"));
+}
+
+/* Gives an index another name, if a table that is not this one has one of its name: who renames a table of ours to keep
+ * it takes the indexes along. */
+static bool free_index_name(struct row_columns *c, char **name, struct err *e)
+{
+	int64_t taken = 0;
+	bool ok;
+
+	do {
+		char *sql = sqlite3_mprintf(
+			"SELECT count(*) FROM sqlite_schema WHERE name = %Q COLLATE NOCASE "
+			"AND tbl_name <> %Q COLLATE NOCASE",
+			*name, c->sql_name);
+
+		ok = sql != NULL ? db_number(c->db, sql, &taken, e)
+				 : err_set(e, ERR_NOMEM, "out of memory");
+		sqlite3_free(sql);
+		if (ok && taken != 0) {
+			char *longer = sqlite3_mprintf("%s_", *name);
+
+			sqlite3_free(*name);
+			*name = longer;
+			ok = longer != NULL || err_set(e, ERR_NOMEM, "out of memory");
+		}
+	} while (ok && taken != 0);
+	return ok;
+}
+
+static bool make_index(
+	struct row_columns *c, struct slice columns, const char *table, struct err *e)
+{
+	char *name;
+	char *list;
+	bool ok = index_texts(c, columns, table, &name, &list, e);
+
+	if (ok && *list != '\0')
+		ok = free_index_name(c, &name, e) &&
+			db_exec_made(c->db,
+				sqlite3_mprintf("CREATE INDEX IF NOT EXISTS \"%w\" ON \"%w\" (%s)",
+					name, c->sql_name, list),
+				e);
+	sqlite3_free(name);
+	sqlite3_free(list);
 	return ok;
 }
 

@@ -431,6 +431,25 @@ static void a_table_that_somebody_dropped_comes_again(void **state)
 	assert_rows("SELECT n FROM t ORDER BY n", "1\n2\n3\n");
 }
 
+static void a_table_that_somebody_renamed_keeps_its_index_and_another_gets_one(void **state)
+{
+	struct want wants[] = { { "p", "{}", "t" }, { 0 } };
+	struct err e;
+
+	(void)state;
+	add_feed();
+	configure(wants, (const char *const[]){ "n" }, 1);
+	event("p", "{}", "[{\"n\":1}]");
+	assert_true(db_exec(applier_db(a), "ALTER TABLE t RENAME TO kept", &e));
+	configure(wants, (const char *const[]){ "n" }, 1);
+	(void)do_chores();
+	event("p", "{}", "[{\"n\":2}]");
+	assert_rows("SELECT n FROM t ORDER BY n", "1\n2\n");
+	assert_rows(
+		"SELECT tbl_name FROM sqlite_schema WHERE type = 'index' AND name LIKE 't:%' ORDER BY 1",
+		"kept\nt\n");
+}
+
 static void a_name_that_is_taken_makes_no_table(void **state)
 {
 	struct err e;
@@ -814,6 +833,7 @@ int main(void)
 		BEHAVIOUR(a_stream_that_is_not_recorded_any_more_leaves_its_rows),
 		BEHAVIOUR(a_table_that_is_not_configured_any_more_stays),
 		BEHAVIOUR(a_table_that_somebody_dropped_comes_again),
+		BEHAVIOUR(a_table_that_somebody_renamed_keeps_its_index_and_another_gets_one),
 		BEHAVIOUR(a_name_that_is_taken_makes_no_table),
 		BEHAVIOUR(columns_that_a_user_adds_are_his),
 		BEHAVIOUR(a_member_named_as_a_users_column_gets_another),
