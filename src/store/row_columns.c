@@ -138,6 +138,21 @@ bool row_columns_is_ours(const char *name)
 	return false;
 }
 
+/* SQLite looks through all views and triggers for the column. One of a user's that has an error, because he dropped what
+ * it reads, would keep it from that, but not while the schema is writable. */
+static bool rename_column(struct row_columns *c, const char *from, const char *to, struct err *e)
+{
+	bool ok;
+
+	(void)sqlite3_db_config(c->db, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1, NULL);
+	ok = db_exec_made(c->db,
+		sqlite3_mprintf(
+			"ALTER TABLE \"%w\" RENAME COLUMN \"%w\" TO \"%w\"", c->sql_name, from, to),
+		e);
+	(void)sqlite3_db_config(c->db, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 0, NULL);
+	return ok;
+}
+
 bool row_columns_rename_param(struct row_columns *c, size_t column, struct err *e)
 {
 	struct row_column *param = &c->all[column];
@@ -149,10 +164,7 @@ bool row_columns_rename_param(struct row_columns *c, size_t column, struct err *
 		return false;
 	copy = strdup(name);
 	ok = (copy != NULL || err_set(e, ERR_NOMEM, "out of memory")) &&
-		db_exec_made(c->db,
-			sqlite3_mprintf("ALTER TABLE \"%w\" RENAME COLUMN \"%w\" TO \"%w\"",
-				c->sql_name, param->name, name),
-			e) &&
+		rename_column(c, param->name, name, e) &&
 		db_exec_made(c->db,
 			sqlite3_mprintf("UPDATE row_column SET column = %Q WHERE table_id = %lld "
 					"AND source = 'param' AND column = %Q",

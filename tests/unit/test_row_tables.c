@@ -508,6 +508,29 @@ static void columns_that_a_user_adds_are_his(void **state)
 	assert_rows("SELECT * FROM v ORDER BY n", "1|5\n2|NULL\n");
 }
 
+static void a_view_that_a_user_has_broken_is_in_nobodys_way(void **state)
+{
+	const char *const index[] = { "param_venue" };
+	struct err e;
+
+	(void)state;
+	add_feed();
+	configure_one("p", "{\"ticker\":\"A\",\"venue\":\"X\"}", "t");
+	event("p", "{\"ticker\":\"A\",\"venue\":\"X\"}", "[{\"n\":1}]");
+	assert_true(db_exec(applier_db(a),
+		"CREATE VIEW broken AS SELECT * FROM nowhere; CREATE VIEW sound AS SELECT n, ticker FROM t; "
+		"CREATE TRIGGER his AFTER INSERT ON t WHEN 0 BEGIN INSERT INTO nowhere VALUES (1); END",
+		&e));
+	configure((struct want[]){ { "p", "{\"ticker\":\"A\",\"venue\":\"X\"}", "t" }, { 0 } },
+		index, 1);
+	(void)do_chores();
+	event("p", "{\"ticker\":\"A\",\"venue\":\"X\"}", "[{\"n\":2,\"ticker\":\"R\"}]");
+	assert_rows("SELECT n, ticker, param_ticker, param_venue FROM t ORDER BY n",
+		"1|NULL|A|X\n2|R|A|X\n");
+	assert_rows("SELECT state FROM row_table", "live\n");
+	assert_string_equal(findings(), "");
+}
+
 static void a_member_named_as_a_users_column_gets_another(void **state)
 {
 	struct err e;
@@ -836,6 +859,7 @@ int main(void)
 		BEHAVIOUR(a_table_that_somebody_renamed_keeps_its_index_and_another_gets_one),
 		BEHAVIOUR(a_name_that_is_taken_makes_no_table),
 		BEHAVIOUR(columns_that_a_user_adds_are_his),
+		BEHAVIOUR(a_view_that_a_user_has_broken_is_in_nobodys_way),
 		BEHAVIOUR(a_member_named_as_a_users_column_gets_another),
 		BEHAVIOUR(an_index_may_name_a_users_column),
 		BEHAVIOUR(a_trigger_that_rolls_back_loses_no_event),
