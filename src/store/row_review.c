@@ -302,6 +302,35 @@ static bool take_source(
 		row_set_add_source(v->set, stream->stream_id, t, e);
 }
 
+static bool take_sources(struct review *v, size_t table, struct row_named *t, struct err *e)
+{
+	for (size_t i = 0; i < v->plan->n_sources; i++)
+		if (v->plan->sources[i].table == table &&
+			!take_source(v, t, &v->plan->sources[i], e))
+			return false;
+	return true;
+}
+
+/* What is left of a table that cannot be taken over as it is configured: it is as it was, and gets no more rows. */
+static bool leave_out(struct row_set *set, struct row_named *t, struct err *e)
+{
+	const int64_t live_id = t->live.table_id;
+	const int64_t filling_id = t->filling.table_id;
+
+	if (!row_set_is_its_own(set, e))
+		return false;
+	log_line(LOG_ERROR,
+		"cannot fill a row table as it is configured; it is tried again after the next start or "
+		"SIGHUP",
+		log_text("table", t->name), log_err(e));
+	row_table_free(t->live.rows);
+	row_table_free(t->filling.rows);
+	t->live = (struct row_part){ 0 };
+	t->filling = (struct row_part){ 0 };
+	return db_exec(set->db, "ROLLBACK TO row_table", e) && row_set_break(set, live_id, e) &&
+		row_set_break(set, filling_id, e);
+}
+
 static bool take_planned(struct review *v, size_t table, struct err *e)
 {
 	const struct row_plan_table *p = &v->plan->tables[table];
@@ -313,13 +342,11 @@ static bool take_planned(struct review *v, size_t table, struct err *e)
 			v->params[v->n_params++] = v->plan->sources[i].params;
 	if (t == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	if (!take_table(v, table, p, t, e))
+	if (!db_exec(v->set->db, "SAVEPOINT row_table", e) ||
+		(!take_table(v, table, p, t, e) && !leave_out(v->set, t, e)) ||
+		!db_exec(v->set->db, "RELEASE row_table", e))
 		return false;
-	for (size_t i = 0; i < v->plan->n_sources; i++)
-		if (v->plan->sources[i].table == table &&
-			!take_source(v, t, &v->plan->sources[i], e))
-			return false;
-	return true;
+	return take_sources(v, table, t, e);
 }
 
 static bool is_planned(const struct row_plan *plan, const char *name)

@@ -134,9 +134,10 @@ bool row_set_erase(struct row_set *set, int64_t table_id, struct err *e)
 	return db_exec(set->db, sql, e);
 }
 
-/* True for a failure of this table alone: anything else will be over, or stops the recording as a whole. */
-static bool is_its_own(struct row_set *set)
+bool row_set_is_its_own(struct row_set *set, const struct err *e)
 {
+	if (e->code == ERR_NOMEM)
+		return false;
 	switch (sqlite3_errcode(set->db) & 0xff) {
 	case SQLITE_ERROR:
 	case SQLITE_CONSTRAINT:
@@ -156,7 +157,7 @@ static bool give_up(
 {
 	bool is_rolled_back;
 
-	if (e->code == ERR_NOMEM || !is_its_own(set))
+	if (!row_set_is_its_own(set, e))
 		return false;
 	log_line(LOG_ERROR,
 		"cannot fill a row table; it is filled anew after the next start or SIGHUP",

@@ -84,6 +84,9 @@ bool row_set_state(
 /* It cannot be filled any more. */
 bool row_set_break(struct row_set *set, int64_t table_id, struct err *e) MUST_CHECK;
 
+/* True for a failure, SQLite's last, of a table alone: anything else will be over, or stops the recording as a whole. */
+bool row_set_is_its_own(struct row_set *set, const struct err *e);
+
 /* Erases what is known of a table that is not in the file any more. */
 bool row_set_erase(struct row_set *set, int64_t table_id, struct err *e) MUST_CHECK;
 

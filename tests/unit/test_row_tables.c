@@ -531,6 +531,35 @@ static void a_view_that_a_user_has_broken_is_in_nobodys_way(void **state)
 	assert_string_equal(findings(), "");
 }
 
+/* More columns than SQLite has room for; another table, and the events, are stored all the same. */
+static void a_table_that_cannot_be_as_configured_stops_nothing_else(void **state)
+{
+	const char *const index[] = { "n" };
+	char sql[80];
+	struct err e;
+
+	(void)state;
+	add_feed();
+	event("p", "{}", "[{\"n\":1}]");
+	configure_one("p", "{}", "t");
+	for (int i = 0; i < 1997; i++) {
+		(void)snprintf(sql, sizeof(sql), "ALTER TABLE t ADD COLUMN mine%d", i);
+		assert_true(db_exec(applier_db(a), sql, &e));
+	}
+	configure((struct want[]){ { "p", "{}", "t" }, { "p", "{\"q\":1}", "other" }, { 0 } },
+		index, 1);
+	event("p", "{\"q\":1}", "[{\"n\":2}]");
+	event("p", "{}", "[{\"n\":3}]");
+	(void)do_chores();
+	assert_rows("SELECT count(*) FROM event", "3\n");
+	assert_rows("SELECT n FROM other", "2\n");
+	assert_rows("SELECT name, state FROM row_table ORDER BY name", "other|live\nt|broken\n");
+	assert_true(db_exec(applier_db(a), "DROP TABLE t", &e));
+	configure_one("p", "{}", "t");
+	(void)do_chores();
+	assert_rows("SELECT n FROM t ORDER BY n", "1\n3\n");
+}
+
 static void a_member_named_as_a_users_column_gets_another(void **state)
 {
 	struct err e;
@@ -860,6 +889,7 @@ int main(void)
 		BEHAVIOUR(a_name_that_is_taken_makes_no_table),
 		BEHAVIOUR(columns_that_a_user_adds_are_his),
 		BEHAVIOUR(a_view_that_a_user_has_broken_is_in_nobodys_way),
+		BEHAVIOUR(a_table_that_cannot_be_as_configured_stops_nothing_else),
 		BEHAVIOUR(a_member_named_as_a_users_column_gets_another),
 		BEHAVIOUR(an_index_may_name_a_users_column),
 		BEHAVIOUR(a_trigger_that_rolls_back_loses_no_event),
