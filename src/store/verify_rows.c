@@ -245,7 +245,7 @@ static bool check_strays(struct check *c, struct err *e)
 	return ok;
 }
 
-static bool check_table(struct check *c, struct err *e)
+static bool check_table(struct check *c, bool is_broken, struct err *e)
 {
 	const struct row_table_name name = {
 		.table_id = c->table_id, .name = c->name, .sql_name = c->name, .indexes = "[]"
@@ -254,9 +254,10 @@ static bool check_table(struct check *c, struct err *e)
 	bool whole = false;
 	bool ok = row_table_is_whole(c->db, &name, &whole, e);
 
-	if (ok && !whole) {
-		(void)snprintf(text, sizeof(text),
-			"row table \"%s\": it, or a column of it, has gone", c->name);
+	if (ok && (is_broken || !whole)) {
+		(void)snprintf(text, sizeof(text), "row table \"%s\": %s", c->name,
+			whole ? "it was given up, and is filled anew after the next start or SIGHUP"
+			      : "it, or a column of it, has gone");
 		c->find(c->arg, text);
 	} else if (ok) {
 		ok = open_memory(c, e) && check_events(c, e) && check_strays(c, e) &&
@@ -276,8 +277,9 @@ bool verify_rows(
 {
 	struct sqlite3_stmt *st = NULL;
 	bool found = true;
-	bool ok = db_prepare(
-		db, &st, "SELECT table_id, name FROM row_table WHERE state = 'live'", e);
+	bool ok = db_prepare(db, &st,
+		"SELECT table_id, name, state = 'broken' FROM row_table WHERE state IN ('live', 'broken')",
+		e);
 
 	while (ok && found) {
 		ok = db_first(st, &found, e);
@@ -288,7 +290,7 @@ bool verify_rows(
 				.table_id = sqlite3_column_int64(st, 0),
 				.name = (const char *)sqlite3_column_text(st, 1) };
 
-			ok = check_table(&c, e);
+			ok = check_table(&c, sqlite3_column_int(st, 2) != 0, e);
 		}
 	}
 	(void)sqlite3_finalize(st);

@@ -848,6 +848,8 @@ static void each_damage_to_a_table_is_found(void **state)
 		{ "ALTER TABLE t DROP COLUMN n",
 			"row table \"t\": it, or a column of it, has gone\n" },
 		{ "DROP TABLE t", "row table \"t\": it, or a column of it, has gone\n" },
+		{ "UPDATE row_table SET state = 'broken'",
+			"row table \"t\": it was given up, and is filled anew after the next start or SIGHUP\n" },
 	};
 	struct err e;
 
