@@ -148,6 +148,9 @@ static bool find_files(struct earlier *x, const char *configured, const char *li
 
 		f->ended_us = next->started_us;
 		f->is_gone = !read_file(f, &why);
+		/* Where it begins, the one before it ends. */
+		if (f->is_gone)
+			f->started_us = series_started(f->path);
 		f->is_amended = true;
 		if (f->is_gone)
 			log_line(LOG_WARN, "cannot read an earlier file of the recording",
@@ -461,16 +464,16 @@ bool earlier_is_due(const struct earlier *x, int64_t mono_us)
 	return is_open && (earlier_behind(x) != NULL || mono_us >= x->seal_us);
 }
 
-static void delete_oldest(struct earlier *x)
+static void delete_file(struct earlier *x, size_t i)
 {
-	struct file *f = &x->files[0];
+	struct file *f = &x->files[i];
 
 	close_queries(f);
 	if (unlink(f->path) == 0)
 		log_line(LOG_INFO, "a file that is not to be kept any more was deleted",
 			log_text("file", f->path), log_int("bytes", (int64_t)f->bytes));
 	free(f->path);
-	memmove(f, f + 1, --x->count * sizeof(*f));
+	memmove(f, f + 1, (--x->count - i) * sizeof(*f));
 }
 
 void earlier_expire(
@@ -482,11 +485,20 @@ void earlier_expire(
 
 	for (size_t i = 0; x != NULL && i < x->count; i++)
 		sum += x->files[i].bytes;
-	while (x != NULL && x->count != 0 && x->files[0].is_sealed &&
-		x->files[0].amending == NULL && !x->files[0].is_gone &&
-		((longest_us != 0 && x->files[0].ended_us < now_us - longest_us) ||
-			(limit != 0 && sum > limit))) {
-		sum -= x->files[0].bytes;
-		delete_oldest(x);
+	for (size_t i = 0; x != NULL && i < x->count;) {
+		const struct file *f = &x->files[i];
+
+		if (!(longest_us != 0 && f->ended_us < now_us - longest_us) &&
+			!(limit != 0 && sum > limit))
+			break;
+		/* What cannot be read is left to its owner, and keeps no other file. */
+		if (f->is_gone) {
+			i++;
+			continue;
+		}
+		if (!f->is_sealed || f->amending != NULL)
+			break;
+		sum -= f->bytes;
+		delete_file(x, i);
 	}
 }

@@ -1,5 +1,8 @@
 #include "store/series.h"
 
+#include "base/timestamp.h"
+
+#include <assert.h>
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -169,6 +172,19 @@ bool series_link(const char *configured, const char *live, struct err *e)
 			series_name(live), strerror(errno));
 	series_sync(configured);
 	return true;
+}
+
+int64_t series_started(const char *path)
+{
+	size_t tail = strlen(STAMP SUFFIX);
+	size_t len = strlen(path);
+	int64_t us = 0;
+	struct err ignored;
+
+	assert(len > tail);
+	(void)!timestamp_parse_text(
+		(struct slice){ path + len - tail, strlen(STAMP) }, &us, &ignored);
+	return us;
 }
 
 static int compare_paths(const void *a, const void *b)

@@ -19,6 +19,9 @@
 /* The path of the file that begins at `at_us`; false if it is too long. */
 bool series_path(const char *configured, int64_t at_us, char out[PATH_MAX]) MUST_CHECK;
 
+/* The second from which on a file of a series records, by its name. */
+int64_t series_started(const char *path);
+
 /* The part of a path behind the last '/'. */
 const char *series_name(const char *path);
 

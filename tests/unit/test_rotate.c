@@ -1,6 +1,8 @@
 #include "store/writer.h"
 
 #include "base/clock.h"
+#include "store/earlier.h"
+#include "store/retention.h"
 #include "store/series.h"
 #include "store/verify.h"
 #include "rows.h"
@@ -259,6 +261,61 @@ static void a_rotation_that_was_cut_off_is_made_up_for(void **state)
 	series_list_free(paths, count);
 }
 
+/* Opens the earlier files, of which one may be damaged, and deletes those that ended before this second after the base;
+ * which are left, by number. */
+static const char *left_after(int64_t second, char *const *paths)
+{
+	static char left[8];
+	const struct db_options options = { .path = configured, .mode = 0600, .cache_kib = 1024 };
+	struct retention *retention = retention_new(SECOND, 0);
+	struct earlier *earlier;
+	const char *behind;
+	size_t len = 0;
+	struct err e;
+
+	if (!earlier_open(&earlier, configured, paths[2], &options, &e))
+		fail_msg("%s", e.text);
+	/* They may have been closed before that was done. */
+	while ((behind = earlier_behind(earlier)) != NULL)
+		earlier_complete(earlier, behind);
+	earlier_seal(earlier);
+	earlier_expire(earlier, retention, base_us + (second + 1) * SECOND, 0);
+	earlier_free(earlier);
+	retention_free(retention);
+	for (int i = 0; i < 3; i++)
+		if (access(paths[i], F_OK) == 0)
+			left[len++] = (char)('0' + i);
+	left[len] = '\0';
+	return left;
+}
+
+static void a_damaged_file_keeps_no_other_and_loses_none(void **state)
+{
+	(void)state;
+	for (int damaged = 0; damaged < 2; damaged++) {
+		char **paths;
+		size_t count;
+		struct err e;
+
+		record_two_files();
+		writer_rotate(w, base_us + 20 * SECOND);
+		wait_stored(base_us + 20 * SECOND);
+		assert_non_null(writer_batch(w));
+		store(base_us + 21 * SECOND);
+		close_writer(base_us + 22 * SECOND);
+		assert_true(series_list(configured, &paths, &count, &e));
+		assert_int_equal(count, 3);
+		assert_int_equal(chmod(paths[damaged], 0600), 0);
+		assert_int_equal(truncate(paths[damaged], 50), 0);
+		assert_string_equal(left_after(8, paths), "012");
+		assert_string_equal(left_after(12, paths), damaged == 0 ? "012" : "12");
+		assert_string_equal(left_after(30, paths), damaged == 0 ? "02" : "12");
+		series_list_free(paths, count);
+		scratch_close(&scratch);
+		(void)set_up(state);
+	}
+}
+
 /* Opens the recording under another name, which must fail. */
 static void assert_refused(const char *path, const char *why)
 {
@@ -354,6 +411,8 @@ int main(void)
 			rotated_files_are_sealed_and_sound, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_rotation_that_was_cut_off_is_made_up_for, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_damaged_file_keeps_no_other_and_loses_none, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_recording_is_one_under_every_name, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
