@@ -24,11 +24,12 @@ static const char feeds_sql[] =
 	"	WHERE established IS NOT NULL GROUP BY feed_id) USING (feed_id) "
 	"LEFT JOIN connection l ON l.connection_id = latest ORDER BY f.feed_id";
 
-/* The view is worked out once, not once a stream. The seconds of a gap that is open end now, and so does what is
- * wanted: within a step of a statement that is one and the same instant. */
+/* The view is worked out once, not once a stream. The seconds of a gap that is open end now, as the view has it, and so
+ * does what is wanted: within a step of a statement that is one and the same instant. */
 static const char streams_sql[] =
 	"WITH moment AS MATERIALIZED ("
-	"	SELECT CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER) AS now), "
+	"	SELECT max(CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER), "
+	"		coalesce((SELECT last_alive FROM run ORDER BY run_id DESC LIMIT 1), 0)) AS now), "
 	"want AS MATERIALIZED ("
 	"	SELECT stream_id, max(ended IS NULL) AS is_wanted, "
 	"		sum(max(0, coalesce(ended, now) - started)) AS us "

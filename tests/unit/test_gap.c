@@ -1,6 +1,7 @@
 /*
  * The view gap, instant by instant: wanted and not covered, with the cause of that instant.
  */
+#include "rows.h"
 #include "scratch.h"
 #include "unit.h"
 
@@ -158,6 +159,27 @@ static void any_intervals_give_the_gaps_of_each_instant(void **state)
 	}
 }
 
+/* The daemon's clock is an hour ahead of the system's, which was set back. */
+static void a_gap_is_open_though_the_clock_was_set_back(void **state)
+{
+	(void)state;
+	run("BEGIN");
+	run("CREATE TEMP TABLE hour_ahead AS SELECT (strftime('%s', 'now') + 3600) * 1000000 AS us;"
+	    "INSERT INTO feed VALUES (1, 'f', 'u', '/', '/', '{}');"
+	    "INSERT INTO stream (stream_id, feed_id, path, params) VALUES (1, 1, '0', '{}');"
+	    "INSERT INTO run SELECT 1, us - 9000000, us, NULL, 1, 'v', 'h' FROM hour_ahead;"
+	    "INSERT INTO wanted SELECT 1, us - 9000000, NULL FROM hour_ahead;"
+	    "INSERT INTO coverage SELECT 1, us - 8000000, us - 3000000 FROM hour_ahead;"
+	    "INSERT INTO outage (feed_id, started, cause) SELECT 1, us - 3000000, 'network' "
+	    "FROM hour_ahead");
+	assert_string_equal(
+		rows_of(db,
+			"SELECT cause, (started - us) / 1000000, ended IS NULL, seconds "
+			"FROM gap, hour_ahead ORDER BY started"),
+		"starting|-9|0|1.0\nnetwork|-3|1|3.0\n");
+	run("ROLLBACK");
+}
+
 static int set_up(void **state)
 {
 	struct db_options o = { .may_create = true, .mode = 0600, .cache_kib = 1024 };
@@ -180,6 +202,7 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_gap_is_open_though_the_clock_was_set_back),
 		cmocka_unit_test(any_intervals_give_the_gaps_of_each_instant),
 	};
 

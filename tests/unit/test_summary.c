@@ -142,6 +142,22 @@ static void streams_are_ordered_and_carry_their_gaps(void **state)
 	summary_free(s);
 }
 
+/* The daemon's clock is an hour ahead of the system's, which was set back. */
+static void a_gap_is_no_longer_than_what_is_wanted_though_the_clock_was_set_back(void **state)
+{
+	struct summary *s;
+
+	(void)state;
+	record("a.db");
+	run("a.db",
+		"UPDATE run SET last_alive = (strftime('%s', 'now') + 3600) * 1000000, ended = NULL "
+		"WHERE run_id = 2");
+	s = read_summary("a.db");
+	assert_true(s->is_recording);
+	assert_int_equal(s->streams[2].wanted_us - s->streams[2].gap_us, 200000000);
+	summary_free(s);
+}
+
 /* The last run's sign of life at `us`, its end as SQL: is that recording now? */
 static bool is_recording(int64_t us, const char *ended)
 {
@@ -409,6 +425,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_SCRATCH(the_whole_is_what_its_parts_count),
 		WITH_SCRATCH(streams_are_ordered_and_carry_their_gaps),
+		WITH_SCRATCH(a_gap_is_no_longer_than_what_is_wanted_though_the_clock_was_set_back),
 		WITH_SCRATCH(recording_is_who_was_alive_5_seconds_ago),
 		WITH_SCRATCH(a_new_recording_is_empty),
 		WITH_SCRATCH(no_credential_of_an_address_is_read),
