@@ -216,6 +216,19 @@ static bool check_version(struct sqlite3 *db, struct err *e)
 			(long long)version, migrations_count);
 }
 
+bool db_is_older(const char *path, bool *older, struct err *e)
+{
+	struct sqlite3 *db = NULL;
+	int64_t version = 0;
+	bool ok = db_check_header(path, e) &&
+		open_file(&db, path, SQLITE_OPEN_READONLY, READER_BUSY_MS, e) &&
+		db_number(db, "PRAGMA user_version", &version, e);
+
+	db_close(db);
+	*older = version < migrations_count;
+	return ok;
+}
+
 bool db_open_reader(struct sqlite3 **out, const char *path, struct err *e)
 {
 	struct sqlite3 *db = NULL;

@@ -38,6 +38,10 @@ bool db_open(struct sqlite3 **out, const struct db_options *options, struct err 
 bool db_open_as_it_is(
 	struct sqlite3 **out, const struct db_options *options, struct err *e) MUST_CHECK;
 
+/* Whether an earlier version of this program has written the recording last: it must be opened to write before it can
+ * be read. */
+bool db_is_older(const char *path, bool *older, struct err *e) MUST_CHECK;
+
 /* Opens a recording for reading alone: a missing file, an empty one, and one of an older schema are errors, too.
  * The caller closes. */
 bool db_open_reader(struct sqlite3 **out, const char *path, struct err *e) MUST_CHECK;

@@ -124,6 +124,32 @@ static bool end_file(struct earlier *x, struct file *f, const char *next, struct
 	return ok;
 }
 
+/* Brings a file up to date that an earlier version of this program has written. One that was sealed is sealed again. */
+static bool update_file(struct earlier *x, struct file *f, struct err *e)
+{
+	struct db_options o = x->options;
+	struct sqlite3 *db;
+	bool is_older;
+
+	if (!db_is_older(f->path, &is_older, e))
+		return false;
+	if (!is_older)
+		return true;
+	o.path = f->path;
+	o.may_create = false;
+	if (f->is_sealed)
+		(void)chmod(f->path, o.mode);
+	if (!db_open(&db, &o, e)) {
+		if (f->is_sealed)
+			(void)chmod(f->path, 0444);
+		return false;
+	}
+	db_close(db);
+	f->is_complete = f->is_sealed;
+	f->is_sealed = false;
+	return true;
+}
+
 static bool find_files(struct earlier *x, const char *configured, const char *live, struct err *e)
 {
 	struct file last = { .path = strdup(live) };
@@ -147,7 +173,7 @@ static bool find_files(struct earlier *x, const char *configured, const char *li
 		struct err why;
 
 		f->ended_us = next->started_us;
-		f->is_gone = !read_file(f, &why);
+		f->is_gone = !update_file(x, f, &why) || !read_file(f, &why);
 		/* Where it begins, the one before it ends. */
 		if (f->is_gone)
 			f->started_us = series_started(f->path);
@@ -155,7 +181,7 @@ static bool find_files(struct earlier *x, const char *configured, const char *li
 		if (f->is_gone)
 			log_line(LOG_WARN, "cannot read an earlier file of the recording",
 				log_err(&why));
-		else if (!f->is_sealed)
+		else if (!f->is_sealed && !f->is_complete)
 			ok = end_file(x, f, next->path, e);
 	}
 	free(last.path);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "store/earlier.h"
 #include "store/retention.h"
+#include "store/migrate.h"
 #include "store/series.h"
 #include "store/verify.h"
 #include "rows.h"
@@ -10,6 +11,7 @@
 #include "unit.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -316,6 +318,48 @@ static void a_damaged_file_keeps_no_other_and_loses_none(void **state)
 	}
 }
 
+/* As the program before the last step of the schema has left it, which made the view `gap` anew. */
+static void make_older(const char *path, bool has_wal)
+{
+	sqlite3 *db = NULL;
+
+	assert_int_equal(chmod(path, 0600), 0);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_string_equal(rows_of(db, has_wal ? "PRAGMA journal_mode = WAL" : "SELECT 1"),
+		has_wal ? "wal\n" : "1\n");
+	assert_string_equal(rows_of(db, "PRAGMA user_version = 5"), "");
+	(void)sqlite3_close(db);
+	assert_int_equal(chmod(path, has_wal ? 0600 : 0444), 0);
+}
+
+static void files_of_an_earlier_version_are_brought_up_to_date(void **state)
+{
+	char **paths;
+	size_t count;
+	struct stat st;
+	struct err e;
+
+	(void)state;
+	record_two_files();
+	close_writer(base_us + 12 * SECOND);
+	assert_true(series_list(configured, &paths, &count, &e));
+	for (int has_wal = 0; has_wal < 2; has_wal++) {
+		make_older(paths[0], has_wal != 0);
+		open_writer();
+		assert_non_null(writer_batch(w));
+		store(base_us + 20 * SECOND);
+		for (int i = 0;
+			i < 2000 && (stat(paths[0], &st) != 0 || (st.st_mode & 0777) != 0444); i++)
+			(void)usleep(10000);
+		close_writer(base_us + 20 * SECOND);
+		assert_int_equal(st.st_mode & 0777, 0444);
+		assert_int_equal(atoi(rows_in(0, "PRAGMA user_version")), migrations_count);
+		assert_string_equal(rows_in(0, "PRAGMA journal_mode"), "delete\n");
+		assert_true(verify(paths[0], tell, NULL, &e));
+	}
+	series_list_free(paths, count);
+}
+
 /* Opens the recording under another name, which must fail. */
 static void assert_refused(const char *path, const char *why)
 {
@@ -413,6 +457,8 @@ int main(void)
 			a_rotation_that_was_cut_off_is_made_up_for, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_damaged_file_keeps_no_other_and_loses_none, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			files_of_an_earlier_version_are_brought_up_to_date, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_recording_is_one_under_every_name, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
