@@ -277,6 +277,14 @@ bool db_exec_made(struct sqlite3 *db, char *sql, struct err *e)
 	return ok;
 }
 
+bool db_number_made(struct sqlite3 *db, char *sql, int64_t *out, struct err *e)
+{
+	bool ok = sql != NULL ? db_number(db, sql, out, e) : err_set(e, ERR_NOMEM, "out of memory");
+
+	sqlite3_free(sql);
+	return ok;
+}
+
 bool db_prepare_made(struct sqlite3 *db, struct sqlite3_stmt **out, char *sql, struct err *e)
 {
 	bool ok = sql != NULL ? db_prepare(db, out, sql, e)

@@ -63,6 +63,7 @@ bool db_prepare(
 
 /* The same with SQL made by sqlite3_mprintf, which they free; NULL: out of memory. */
 bool db_exec_made(struct sqlite3 *db, char *sql, struct err *e) MUST_CHECK;
+bool db_number_made(struct sqlite3 *db, char *sql, int64_t *out, struct err *e) MUST_CHECK;
 bool db_prepare_made(
 	struct sqlite3 *db, struct sqlite3_stmt **out, char *sql, struct err *e) MUST_CHECK;
 

@@ -78,17 +78,13 @@ bool row_added_is_there(
 	struct sqlite3 *db, const char *table, const char *name, bool *there, struct err *e)
 {
 	int64_t count = 0;
-	bool ok = true;
-	char *sql;
+	bool ok = !may_be_there(db, table, name) ||
+		db_number_made(db,
+			sqlite3_mprintf("SELECT count(*) FROM pragma_table_xinfo(%Q) "
+					"WHERE name = %Q COLLATE NOCASE",
+				table, name),
+			&count, e);
 
-	if (may_be_there(db, table, name)) {
-		sql = sqlite3_mprintf("SELECT count(*) FROM pragma_table_xinfo(%Q) "
-				      "WHERE name = %Q COLLATE NOCASE",
-			table, name);
-		ok = sql != NULL ? db_number(db, sql, &count, e)
-				 : err_set(e, ERR_NOMEM, "out of memory");
-		sqlite3_free(sql);
-	}
 	*there = count != 0;
 	return ok;
 }

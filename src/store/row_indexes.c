@@ -144,45 +144,56 @@ static bool index_texts(struct row_columns *c, struct slice columns, const char 
 	return ok && ((*name != NULL && *list != NULL) || err_set(e, ERR_NOMEM, "out of memory"));
 }
 
-/* Gives an index another name, if a table that is not this one has one of its name: who renames a table of ours to keep
- * it takes the indexes along. */
+/* `*has`: the table has an index of ours of these columns, whatever its name. */
+static bool has_index(struct row_columns *c, const char *list, bool *has, struct err *e)
+{
+	int64_t count = 0;
+	bool ok = db_number_made(c->db,
+		sqlite3_mprintf(
+			"SELECT count(*) FROM pragma_index_list(%Q) l WHERE l.name LIKE '%%:%%' "
+			"AND (SELECT group_concat('\"' || replace(name, '\"', '\"\"') || '\"') "
+			"FROM (SELECT name FROM pragma_index_info(l.name) ORDER BY seqno)) = %Q "
+			"COLLATE NOCASE",
+			c->sql_name, list),
+		&count, e);
+
+	*has = count != 0;
+	return ok;
+}
+
+/* Gives an index another name, if the schema has one of its name: two lists of columns may read the same, "a,b"; and who
+ * renames a table of ours to keep it takes the indexes along. */
 static bool free_index_name(struct row_columns *c, char **name, struct err *e)
 {
-	int64_t taken = 0;
-	bool ok;
+	int64_t taken;
 
-	do {
-		char *sql = sqlite3_mprintf(
-			"SELECT count(*) FROM sqlite_schema WHERE name = %Q COLLATE NOCASE "
-			"AND tbl_name <> %Q COLLATE NOCASE",
-			*name, c->sql_name);
-
-		ok = sql != NULL ? db_number(c->db, sql, &taken, e)
-				 : err_set(e, ERR_NOMEM, "out of memory");
-		sqlite3_free(sql);
-		if (ok && taken != 0) {
-			char *longer = sqlite3_mprintf("%s_", *name);
-
-			sqlite3_free(*name);
-			*name = longer;
-			ok = longer != NULL || err_set(e, ERR_NOMEM, "out of memory");
-		}
-	} while (ok && taken != 0);
-	return ok;
+	while (*name != NULL) {
+		if (!db_number_made(c->db,
+			    sqlite3_mprintf("SELECT count(*) FROM sqlite_schema WHERE name = %Q "
+					    "COLLATE NOCASE",
+				    *name),
+			    &taken, e))
+			return false;
+		if (taken == 0)
+			return true;
+		*name = sqlite3_mprintf("%z_", *name); /* frees it */
+	}
+	return err_set(e, ERR_NOMEM, "out of memory");
 }
 
 static bool make_index(
 	struct row_columns *c, struct slice columns, const char *table, struct err *e)
 {
+	bool has = false;
 	char *name;
 	char *list;
-	bool ok = index_texts(c, columns, table, &name, &list, e);
+	bool ok = index_texts(c, columns, table, &name, &list, e) && has_index(c, list, &has, e);
 
-	if (ok && *list != '\0')
+	if (ok && !has)
 		ok = free_index_name(c, &name, e) &&
 			db_exec_made(c->db,
-				sqlite3_mprintf("CREATE INDEX IF NOT EXISTS \"%w\" ON \"%w\" (%s)",
-					name, c->sql_name, list),
+				sqlite3_mprintf("CREATE INDEX \"%w\" ON \"%w\" (%s)", name,
+					c->sql_name, list),
 				e);
 	sqlite3_free(name);
 	sqlite3_free(list);

@@ -1,9 +1,9 @@
 /*
  * row_indexes: the indexes that the configuration asks for on a row table.
  *
- * Their names are NAME:TABLE_ID:COLUMNS, which no user's own has by accident. The columns that they name are made
- * before the first member comes, unless a user has added one of that name; an index follows the member that it names
- * when columns are renamed.
+ * Their names are NAME:TABLE_ID:COLUMNS, and more where that is taken; no user's own has such a name by accident. The
+ * columns that they name are made before the first member comes, unless a user has added one of that name; an index
+ * follows the member that it names when columns are renamed.
  */
 #ifndef TAPEDECK_STORE_ROW_INDEXES_H
 #define TAPEDECK_STORE_ROW_INDEXES_H

@@ -111,13 +111,12 @@ char *row_set_aside(const char *name, int64_t table_id)
 
 bool row_set_is_taken(struct row_set *set, const char *name, bool *taken, struct err *e)
 {
-	char *sql = sqlite3_mprintf(
-		"SELECT count(*) FROM sqlite_schema WHERE name = %Q COLLATE NOCASE", name);
 	int64_t count = 0;
-	bool ok = sql != NULL ? db_number(set->db, sql, &count, e)
-			      : err_set(e, ERR_NOMEM, "out of memory");
+	bool ok = db_number_made(set->db,
+		sqlite3_mprintf(
+			"SELECT count(*) FROM sqlite_schema WHERE name = %Q COLLATE NOCASE", name),
+		&count, e);
 
-	sqlite3_free(sql);
 	*taken = count != 0;
 	return ok;
 }

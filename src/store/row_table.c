@@ -289,17 +289,16 @@ bool row_table_create(struct row_table **out, struct sqlite3 *db, const struct r
 bool row_table_is_whole(
 	struct sqlite3 *db, const struct row_table_name *name, bool *whole, struct err *e)
 {
-	char *sql = sqlite3_mprintf(
-		"SELECT (SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = %Q COLLATE NOCASE) "
-		"= 1 AND (SELECT group_concat(name) FROM (SELECT name FROM pragma_table_info(%Q) LIMIT 3)) "
-		"= '_row,event_id,timestamp' AND NOT EXISTS (SELECT 1 FROM row_column WHERE table_id = %lld "
-		"AND column COLLATE NOCASE NOT IN (SELECT name FROM pragma_table_info(%Q)))",
-		name->sql_name, name->sql_name, (long long)name->table_id, name->sql_name);
 	int64_t answer = 0;
-	bool ok = sql != NULL ? db_number(db, sql, &answer, e)
-			      : err_set(e, ERR_NOMEM, "out of memory");
+	bool ok = db_number_made(db,
+		sqlite3_mprintf(
+			"SELECT (SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = %Q COLLATE NOCASE) "
+			"= 1 AND (SELECT group_concat(name) FROM (SELECT name FROM pragma_table_info(%Q) LIMIT 3)) "
+			"= '_row,event_id,timestamp' AND NOT EXISTS (SELECT 1 FROM row_column WHERE table_id = %lld "
+			"AND column COLLATE NOCASE NOT IN (SELECT name FROM pragma_table_info(%Q)))",
+			name->sql_name, name->sql_name, (long long)name->table_id, name->sql_name),
+		&answer, e);
 
-	sqlite3_free(sql);
 	*whole = answer != 0;
 	return ok;
 }

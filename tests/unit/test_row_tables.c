@@ -135,6 +135,26 @@ static void configure_one(const char *path, const char *params, const char *tabl
 	configure((struct want[]){ { path, params, table }, { 0 } }, NULL, 0);
 }
 
+/* One stream, into t; the indexes each end with NULL, and all with one that names no column. */
+static void configure_indexes(const char *params, const char *const (*indexes)[4])
+{
+	struct row_plan *plan = row_plan_new();
+	size_t table;
+	struct err e;
+
+	assert_true(row_plan_table(plan, "t", &table));
+	for (; (*indexes)[0] != NULL; indexes++) {
+		size_t columns = 0;
+
+		while ((*indexes)[columns] != NULL)
+			columns++;
+		assert_true(row_plan_index(plan, table, *indexes, columns));
+	}
+	assert_true(row_plan_source(plan, 1, slice_of("p"), slice_of(params), table));
+	assert_int_equal(applier_plan(a, &(struct apply_plan){ .rows = plan }, &e), APPLY_STORED);
+	row_plan_free(plan);
+}
+
 /* Does the chores in the smallest slices; how many it took. */
 static int do_chores(void)
 {
@@ -228,21 +248,32 @@ static void an_index_follows_the_member_that_it_names(void **state)
 		"");
 }
 
-static void an_index_of_a_param_that_makes_room_leaves_the_others(void **state)
+static void indexes_whose_columns_read_the_same_are_all_made(void **state)
 {
-	const char *const one[] = { "timestamp" };
-	const char *const two[] = { "param_ticker", "n" };
-	struct row_plan *plan = row_plan_new();
-	size_t table;
-	struct err e;
+	static const char *const indexes[][4] = { { "a,b" }, { "a", "b" }, { "a", "b_" },
+		{ NULL } };
 
 	(void)state;
 	add_feed();
-	assert_true(row_plan_table(plan, "t", &table) && row_plan_index(plan, table, one, 1) &&
-		row_plan_index(plan, table, two, 2));
-	assert_true(row_plan_source(plan, 1, slice_of("p"), slice_of("{\"ticker\":\"A\"}"), table));
-	assert_int_equal(applier_plan(a, &(struct apply_plan){ .rows = plan }, &e), APPLY_STORED);
-	row_plan_free(plan);
+	for (int start = 0; start < 2; start++) {
+		configure_indexes("{}", indexes);
+		assert_rows(
+			"SELECT l.name, group_concat(i.name, '|') FROM pragma_index_list('t') l, "
+			"pragma_index_info(l.name) i GROUP BY 1 ORDER BY 1",
+			"t:1:a,b|a,b\nt:1:a,b_|a|b\nt:1:a,b__|a|b_\n");
+		close_recording();
+		open_recording();
+	}
+}
+
+static void an_index_of_a_param_that_makes_room_leaves_the_others(void **state)
+{
+	static const char *const indexes[][4] = { { "timestamp" }, { "param_ticker", "n" },
+		{ NULL } };
+
+	(void)state;
+	add_feed();
+	configure_indexes("{\"ticker\":\"A\"}", indexes);
 	assert_rows(
 		"SELECT name FROM sqlite_schema WHERE tbl_name = 't' AND type = 'index' ORDER BY name",
 		"t:1:param_ticker,n\nt:1:timestamp\n");
@@ -877,6 +908,7 @@ int main(void)
 		BEHAVIOUR(what_is_no_array_of_objects_leaves_a_note),
 		BEHAVIOUR(names_that_clash_are_told_apart),
 		BEHAVIOUR(an_index_follows_the_member_that_it_names),
+		BEHAVIOUR(indexes_whose_columns_read_the_same_are_all_made),
 		BEHAVIOUR(an_index_of_a_param_that_makes_room_leaves_the_others),
 		BEHAVIOUR(odd_names_become_columns_or_go_into_more),
 		BEHAVIOUR(columns_beyond_the_limit_go_into_more),
