@@ -117,11 +117,12 @@ static bool make_columns(
 	return ok;
 }
 
-/* The texts of an index, for sqlite3_free: its name, and the list of its columns in SQL. */
+/* The texts of an index, for sqlite3_free: its name, and the list of its columns in SQL; NULL: it has none. */
 static bool index_texts(struct row_columns *c, struct slice columns, const char *table, char **name,
 	char **list, struct err *e)
 {
-	sqlite3_str *names[2] = { sqlite3_str_new(c->db), sqlite3_str_new(c->db) };
+	sqlite3_str *names = sqlite3_str_new(c->db);
+	sqlite3_str *quoted = sqlite3_str_new(c->db);
 	struct json_iter it;
 	struct slice token;
 	struct buf scratch;
@@ -129,19 +130,25 @@ static bool index_texts(struct row_columns *c, struct slice columns, const char 
 	bool ok = true;
 
 	buf_init(&scratch, SIZE_MAX);
-	sqlite3_str_appendf(names[0], "%s:%lld:", table, (long long)c->table_id);
+	sqlite3_str_appendf(names, "%s:%lld:", table, (long long)c->table_id);
 	json_iter_init(&it, columns);
-	for (int i = 0; ok && json_iter_next(&it, NULL, &token); i++) {
+	while (ok && json_iter_next(&it, NULL, &token)) {
 		ok = column_of(c, token, &scratch, &column, e);
 		if (ok && column != NULL) {
-			sqlite3_str_appendf(names[0], "%s%s", i != 0 ? "," : "", column);
-			sqlite3_str_appendf(names[1], "%s\"%w\"", i != 0 ? "," : "", column);
+			const char *comma = sqlite3_str_length(quoted) != 0 ? "," : "";
+
+			sqlite3_str_appendf(names, "%s%s", comma, column);
+			sqlite3_str_appendf(quoted, "%s\"%w\"", comma, column);
 		}
 	}
 	buf_release(&scratch);
-	*name = sqlite3_str_finish(names[0]);
-	*list = sqlite3_str_finish(names[1]);
-	return ok && ((*name != NULL && *list != NULL) || err_set(e, ERR_NOMEM, "out of memory"));
+	if (ok &&
+		(sqlite3_str_errcode(names) != SQLITE_OK ||
+			sqlite3_str_errcode(quoted) != SQLITE_OK))
+		ok = err_set(e, ERR_NOMEM, "out of memory");
+	*name = sqlite3_str_finish(names);
+	*list = sqlite3_str_finish(quoted);
+	return ok;
 }
 
 /* `*has`: the table has an index of ours of these columns, whatever its name. */
@@ -187,9 +194,10 @@ static bool make_index(
 	bool has = false;
 	char *name;
 	char *list;
-	bool ok = index_texts(c, columns, table, &name, &list, e) && has_index(c, list, &has, e);
+	bool ok = index_texts(c, columns, table, &name, &list, e) &&
+		(list == NULL || has_index(c, list, &has, e));
 
-	if (ok && !has)
+	if (ok && list != NULL && !has)
 		ok = free_index_name(c, &name, e) &&
 			db_exec_made(c->db,
 				sqlite3_mprintf("CREATE INDEX \"%w\" ON \"%w\" (%s)", name,

@@ -303,18 +303,24 @@ static void odd_names_become_columns_or_go_into_more(void **state)
 }
 
 /* More members than a table can have columns, in one object. */
-static void columns_beyond_the_limit_go_into_more(void **state)
+/* An event with a row of 2,100 members, c0 to c2099. */
+static void event_of_many_members(const char *path, const char *params)
 {
 	static char results[65536];
 	size_t len = (size_t)snprintf(results, sizeof(results), "[{\"c0\":0");
 
-	(void)state;
-	add_feed();
-	configure_one("p", "{\"ticker\":\"A\"}", "t");
 	for (int i = 1; i < 2100; i++)
 		len += (size_t)snprintf(results + len, sizeof(results) - len, ",\"c%d\":%d", i, i);
 	(void)snprintf(results + len, sizeof(results) - len, "}]");
-	event("p", "{\"ticker\":\"A\"}", results);
+	event(path, params, results);
+}
+
+static void columns_beyond_the_limit_go_into_more(void **state)
+{
+	(void)state;
+	add_feed();
+	configure_one("p", "{\"ticker\":\"A\"}", "t");
+	event_of_many_members("p", "{\"ticker\":\"A\"}");
 	event("p", "{\"ticker\":\"A\"}", "[{\"c7\":1},{\"c2099\":2,\"z\":3}]");
 	assert_rows("SELECT count(*) FROM pragma_table_info('t')", "1901\n");
 	assert_rows(
@@ -323,6 +329,21 @@ static void columns_beyond_the_limit_go_into_more(void **state)
 		"204|2099|1895\n");
 	assert_rows("SELECT c7, _more FROM t WHERE event_id = 2 ORDER BY _row",
 		"1|NULL\nNULL|{\"c2099\":2,\"z\":3}\n");
+}
+
+static void an_index_leaves_out_the_columns_that_there_is_no_room_for(void **state)
+{
+	static const char *const indexes[][4] = { { "new" }, { "new", "newer", "c7" }, { NULL } };
+
+	(void)state;
+	add_feed();
+	configure_one("p", "{}", "t");
+	event_of_many_members("p", "{}");
+	configure_indexes("{}", indexes);
+	assert_rows(
+		"SELECT l.name, i.name FROM pragma_index_list('t') l, pragma_index_info(l.name) i",
+		"t:1:c7|c7\n");
+	assert_rows("SELECT state FROM row_table ORDER BY table_id", "live\nfilling\n");
 }
 
 static void what_was_recorded_before_is_caught_up(void **state)
@@ -912,6 +933,7 @@ int main(void)
 		BEHAVIOUR(an_index_of_a_param_that_makes_room_leaves_the_others),
 		BEHAVIOUR(odd_names_become_columns_or_go_into_more),
 		BEHAVIOUR(columns_beyond_the_limit_go_into_more),
+		BEHAVIOUR(an_index_leaves_out_the_columns_that_there_is_no_room_for),
 		BEHAVIOUR(what_was_recorded_before_is_caught_up),
 		BEHAVIOUR(several_streams_share_a_table),
 		BEHAVIOUR(changed_indexes_fill_another_table_that_is_swapped_in),
