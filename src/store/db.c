@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
@@ -229,6 +230,43 @@ bool db_is_older(const char *path, bool *older, struct err *e)
 	return ok;
 }
 
+/* True if SQLite could neither read the -wal or -shm nor make it. */
+static bool needs_what_is_beside(struct sqlite3 *db)
+{
+	int code = db != NULL ? sqlite3_errcode(db) & 0xff : SQLITE_NOMEM;
+
+	return code == SQLITE_READONLY || code == SQLITE_CANTOPEN;
+}
+
+/* Says which of them that is, and the way out. To read the file alone, as one that never changes, is none: who may
+ * write may begin to, and what stood in the -wal would be missing without a word. */
+static void explain_beside(struct sqlite3 *db, struct err *e)
+{
+	static const char *const tails[] = { "-wal", "-shm" };
+	const char *file = sqlite3_db_filename(db, "main"); /* links are resolved */
+	const char *slash = file != NULL ? strrchr(file, '/') : NULL;
+	char beside[PATH_MAX];
+
+	if (slash == NULL || strlen(file) + strlen(tails[0]) >= sizeof(beside))
+		return;
+	for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
+		int why;
+
+		(void)snprintf(beside, sizeof(beside), "%s%s", file, tails[i]);
+		if (access(beside, R_OK) == 0)
+			continue;
+		why = errno;
+		beside[slash + 1 - file] = '\0'; /* its directory */
+		if (why == ENOENT && access(beside, W_OK) == 0)
+			continue;
+		(void)err_set(e, ERR_STORE,
+			"to read it needs '%s%s' beside it: %s; copy -wal and -shm with the recording, "
+			"or put it into a directory in which you may write",
+			slash + 1, tails[i], strerror(why));
+		return;
+	}
+}
+
 bool db_open_reader(struct sqlite3 **out, const char *path, struct err *e)
 {
 	struct sqlite3 *db = NULL;
@@ -245,6 +283,8 @@ bool db_open_reader(struct sqlite3 **out, const char *path, struct err *e)
 		*out = db;
 		return true;
 	}
+	if (needs_what_is_beside(db))
+		explain_beside(db, e);
 	db_close(db);
 	return err_prefix(e, "cannot open '%s'", path);
 }

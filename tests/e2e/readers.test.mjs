@@ -2,10 +2,10 @@
 // that holds the write lock, are named.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, copyFileSync, mkdirSync, statSync, symlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkCovered, checkOnce, feedLoad, passes, settled, tickers } from './numbered.mjs';
-import { e2e, waitFor } from './support.mjs';
+import { e2e, programFile, waitFor } from './support.mjs';
 
 const NOBODY = 65534;
 const PINNED_BYTES = 192 * 2 ** 20;
@@ -108,4 +108,53 @@ e2e('another user reads it without the right to write: while it grows, after a c
 	both(all.load.last);
 	denied();
 	assert.equal((await scene.sql('SELECT count(*) AS n FROM event'))[0].n, all.load.last);
+});
+
+e2e('a copy that another user cannot read says what is missing and the way out', async (scene) => {
+	assert.equal(process.getuid(), 0, 'this test changes the user and needs root for that');
+	const all = await start(scene, {}, { file_mode: '0644' });
+	const programs = { tapedeckd: ['--verify'], 'tapedeck-replay': ['info'] };
+	// Both programs on a file; what they said, if that was the same.
+	const read = (file) => Object.entries(programs).map(([program, args]) => {
+		const { status, stderr } = spawnSync(scene.file(program), [...args, file], { uid: NOBODY, gid: NOBODY, encoding: 'utf8' });
+
+		return status === 0 ? 'read' : stderr.replace(/^.*cannot open '[^']*': /, '').trim();
+	}).reduce((one, other) => {
+		assert.equal(one, other);
+		return one;
+	});
+	const directory = (name) => {
+		mkdirSync(scene.file(name));
+		chmodSync(scene.file(name), 0o755);
+	};
+	const copy = (name, tails) => {
+		directory(name);
+		for (const tail of tails)
+			copyFileSync(`${scene.file('market.db')}${tail}`, scene.file(`${name}/market.db${tail}`));
+		return scene.file(`${name}/market.db`);
+	};
+	const refusal = (missing, why) => `to read it needs 'market.db${missing}' beside it: ${why}; `
+		+ 'copy -wal and -shm with the recording, or put it into a directory in which you may write';
+
+	await finish(scene, all);
+	chmodSync(scene.dir, 0o755);
+	for (const program of Object.keys(programs))
+		copyFileSync(programFile(program), scene.file(program));
+	assert.equal(read(scene.file('market.db')), 'read');
+	assert.equal(read(copy('whole', ['', '-wal', '-shm'])), 'read');
+	const alone = copy('alone', ['']);
+	assert.equal(read(alone), refusal('-wal', 'No such file or directory'));
+	symlinkSync('alone/market.db', scene.file('link'));
+	assert.equal(read(scene.file('link')), refusal('-wal', 'No such file or directory'));
+	const half = copy('half', ['', '-wal']);
+	assert.equal(read(half), refusal('-shm', 'No such file or directory'));
+	const secret = copy('secret', ['', '-wal', '-shm']);
+	chmodSync(`${secret}-shm`, 0o600);
+	assert.equal(read(secret), refusal('-shm', 'Permission denied'));
+	chownSync(scene.file('alone'), NOBODY, NOBODY);
+	assert.equal(read(alone), 'read');
+	directory('vacuumed');
+	await scene.sql(`VACUUM INTO '${scene.file('vacuumed/market.db')}'`);
+	chmodSync(scene.file('vacuumed/market.db'), 0o644);
+	assert.equal(read(scene.file('vacuumed/market.db')), 'read');
 });

@@ -63,9 +63,12 @@ export async function sql(database, query) {
 	return stdout.trim() === '' ? [] : JSON.parse(stdout);
 }
 
+// The file of one of our programs.
+export const programFile = (name) => path.join(bin, name);
+
 // Runs the daemon, or another of our programs, to its end: for --version, refused configurations and the like.
 export async function runToEnd(args, { program = 'tapedeckd', ...options } = {}) {
-	const child = spawn(path.join(bin, program), args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+	const child = spawn(programFile(program), args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
 	const output = { stdout: '', stderr: '' };
 	const timer = setTimeout(() => child.kill('SIGKILL'), EXIT_MS);
 
@@ -88,7 +91,7 @@ class Daemon {
 		this.stderr = '';
 		this.stdout = '';
 		this.how = null; // { code, signal } once it has ended
-		this.child = spawn(path.join(bin, program), args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+		this.child = spawn(programFile(program), args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
 		this.pid = this.child.pid;
 		this.child.stderr.on('data', (text) => { this.stderr += text; });
 		this.child.stdout.on('data', (text) => { this.stdout += text; });
