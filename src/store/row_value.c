@@ -73,12 +73,12 @@ static bool as_integer(struct slice text, const struct decimal *d, int64_t *out)
 }
 
 /* True if the shortest text of more than SURE_DIGITS digits that means `real` has just the digits of `text`. */
-static bool comes_back(const char *text, const struct decimal *d, double real)
+static bool comes_back(const char *text, const struct decimal *d, size_t significant, double real)
 {
 	char back[REAL_LENGTH_MAX];
 
 	/* A shorter one, that means the same, would come back instead. */
-	for (int digits = SURE_DIGITS; digits < (int)d->significant; digits++) {
+	for (int digits = SURE_DIGITS; digits < (int)significant; digits++) {
 		(void)snprintf(back, sizeof(back), "%.*e", digits - 1, real);
 		if (strtod(back, NULL) == real)
 			return false;
@@ -90,8 +90,14 @@ static bool comes_back(const char *text, const struct decimal *d, double real)
 static bool as_real(struct slice text, const struct decimal *d, double *out)
 {
 	char copy[REAL_LENGTH_MAX];
+	size_t significant = d->significant;
 
-	if (d->fraction == 0 || text.len >= sizeof(copy) || d->significant > REAL_DIGITS_MAX)
+	if (d->fraction == 0 || text.len >= sizeof(copy))
+		return false;
+	/* The zero of "100.0" says only that it is a real. */
+	if (d->fraction == 1 && text.ptr[text.len - 1] == '0' && !d->is_zero)
+		significant--;
+	if (significant > REAL_DIGITS_MAX)
 		return false;
 	/* "1.50" comes back as 1.5, "-0.0" as 0.0. */
 	if ((text.ptr[text.len - 1] == '0' && d->fraction != 1) || (d->is_zero && d->is_negative))
@@ -99,7 +105,7 @@ static bool as_real(struct slice text, const struct decimal *d, double *out)
 	memcpy(copy, text.ptr, text.len);
 	copy[text.len] = '\0';
 	*out = strtod(copy, NULL);
-	return d->significant <= SURE_DIGITS || comes_back(copy, d, *out);
+	return significant <= SURE_DIGITS || comes_back(copy, d, significant, *out);
 }
 
 static struct row_value value_of_text(struct slice text)

@@ -70,6 +70,8 @@ static void decimals_that_come_back_are_reals(void **state)
 	assert_real("\"0.30000000000000004\"", 0.30000000000000004); /* 17 digits, none shorter */
 	assert_real("0.000012", 0.000012);
 	assert_real("123456789012.345", 123456789012.345);
+	assert_real("900719925474093.0", 900719925474093.0); /* 15 digits and a zero */
+	assert_real("9007199254740992.0", 9007199254740992.0);
 }
 
 /* Every text of few digits that becomes a REAL, and random ones of up to 17. */
@@ -113,6 +115,7 @@ static void decimals_that_would_change_stay_text(void **state)
 		"\"0.1000000000000000055511151231257827\"", "0.1000000000000000055511151231257827");
 	assert_text("\"0.30000000000000001\"", "0.30000000000000001"); /* 0.3 means the same */
 	assert_text("\"9007199254740993.0\"", "9007199254740993.0");   /* 2^53 + 1 */
+	assert_text("1000000000000000.0", "1000000000000000.0");       /* comes back as 1.0e15 */
 	assert_text("\".5\"", ".5");
 	assert_text("\"5.\"", "5.");
 	assert_text("\"1.2.3\"", "1.2.3");
