@@ -7,8 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define EVENTS_FIRST 64
-#define NUMBERS 3 /* in an offset */
+#define ITEMS_FIRST 64
+#define FRAME_EXTRA 128 /* bytes of a frame beside what differs from event to event, about */
+#define NUMBERS 3       /* in an offset */
 
 void block_init(struct block *b, const struct mark *behind)
 {
@@ -18,6 +19,21 @@ void block_init(struct block *b, const struct mark *behind)
 	buf_init(&b->bytes, UINT32_MAX - 1);
 	for (int i = 0; i < BLOCK_FRAMES; i++)
 		buf_init(&b->frames[i].bytes, SIZE_MAX / 2);
+}
+
+void block_reuse(struct block *b, const struct mark *behind)
+{
+	b->behind = *behind;
+	b->behind.lap = 0;
+	b->last = b->behind;
+	b->is_end = false;
+	b->count = 0;
+	b->n_attachments = 0;
+	b->bytes.len = 0;
+	for (int i = 0; i < BLOCK_FRAMES; i++) {
+		b->frames[i].bytes.len = 0;
+		b->frames[i].are_made = false;
+	}
 }
 
 void block_release(struct block *b)
@@ -39,20 +55,21 @@ static bool no_memory(struct err *e)
 	return err_set(e, ERR_NOMEM, "cannot read events: out of memory");
 }
 
-/* Makes room for one more of `size` bytes; capacities are the powers of two from EVENTS_FIRST on. */
-static bool grow(void **items, size_t count, size_t size)
+/* Makes room for `count` items of `size` bytes. */
+static bool make_room(void **items, size_t *capacity, size_t count, size_t size)
 {
-	size_t capacity = EVENTS_FIRST;
+	size_t wanted = *capacity != 0 ? *capacity : ITEMS_FIRST;
 	void *more;
 
-	if (*items != NULL && (count < EVENTS_FIRST || (count & (count - 1)) != 0))
+	if (count <= *capacity)
 		return true;
-	if (*items != NULL)
-		capacity = 2 * count;
-	more = realloc(*items, capacity * size);
+	while (wanted < count)
+		wanted *= 2;
+	more = realloc(*items, wanted * size);
 	if (more == NULL)
 		return false;
 	*items = more;
+	*capacity = wanted;
 	return true;
 }
 
@@ -96,7 +113,8 @@ static bool add_attachments(struct block *b, const struct slice *attachments, si
 	for (size_t i = 0; i < count; i++) {
 		void *items = b->attachments;
 
-		if (!grow(&items, b->n_attachments, sizeof(*b->attachments)))
+		if (!make_room(&items, &b->attachment_capacity, b->n_attachments + 1,
+			    sizeof(*b->attachments)))
 			return false;
 		b->attachments = items;
 		if (!add_bytes(b, there(attachments[i]), &b->attachments[b->n_attachments]))
@@ -114,7 +132,9 @@ bool block_add(struct block *b, const struct tape_event *event, const struct sli
 	void *items = b->events;
 	struct block_event *new;
 
-	if (!grow(&items, b->count, sizeof(*b->events)))
+	if (b->bytes.cap == 0 && !buf_reserve(&b->bytes, BLOCK_BYTES + BLOCK_BYTES / 4))
+		return no_memory(e);
+	if (!make_room(&items, &b->capacity, b->count + 1, sizeof(*b->events)))
 		return no_memory(e);
 	b->events = items;
 	new = &b->events[b->count];
@@ -246,21 +266,23 @@ static bool append_frame(struct block *b, const struct venues *v, const struct b
 bool block_make_frames(struct block *b, const struct venues *v, enum block_frames_kind kind)
 {
 	struct block_frames *f = &b->frames[kind];
+	void *items = f->ends;
 
-	if (f->ends != NULL || b->count == 0)
+	if (f->are_made || b->count == 0)
 		return true;
-	f->ends = calloc(b->count, sizeof(*f->ends));
-	if (f->ends == NULL)
+	if (!make_room(&items, &f->capacity, b->count, sizeof(*f->ends)))
+		return false;
+	f->ends = items;
+	if (!buf_reserve(&f->bytes, b->bytes.len + b->count * FRAME_EXTRA))
 		return false;
 	for (size_t i = 0; i < b->count; i++) {
 		if (!append_frame(b, v, &b->events[i], kind, &f->bytes)) {
-			buf_release(&f->bytes);
-			free(f->ends);
-			f->ends = NULL;
+			f->bytes.len = 0;
 			return false;
 		}
 		f->ends[i] = f->bytes.len;
 	}
+	f->are_made = true;
 	return true;
 }
 
@@ -275,12 +297,11 @@ struct slice block_frames_of(
 
 size_t block_memory(const struct block *b)
 {
-	size_t size = sizeof(*b) + b->bytes.cap + 2 * b->count * sizeof(*b->events) +
-		2 * b->n_attachments * sizeof(*b->attachments);
+	size_t size = sizeof(*b) + b->bytes.cap + b->capacity * sizeof(*b->events) +
+		b->attachment_capacity * sizeof(*b->attachments);
 
 	for (int i = 0; i < BLOCK_FRAMES; i++)
-		if (b->frames[i].ends != NULL)
-			size += b->frames[i].bytes.cap + b->count * sizeof(size_t);
+		size += b->frames[i].bytes.cap + b->frames[i].capacity * sizeof(size_t);
 	return size;
 }
 

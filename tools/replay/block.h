@@ -55,7 +55,9 @@ enum block_frames_kind {
 /* The frames of all events, one behind the other. That of event `i` ends at ends[i]; one with attachments has none. */
 struct block_frames {
 	struct buf bytes;
-	size_t *ends; /* NULL: not made yet */
+	size_t *ends;
+	size_t capacity;
+	bool are_made;
 };
 
 struct block {
@@ -64,14 +66,19 @@ struct block {
 	bool is_end;        /* the tape ends with them */
 	struct block_event *events;
 	size_t count;
+	size_t capacity;
 	struct buf bytes;
 	struct block_span *attachments;
 	size_t n_attachments;
+	size_t attachment_capacity;
 	struct block_frames frames[BLOCK_FRAMES];
 };
 
 void block_init(struct block *b, const struct mark *behind);
 void block_release(struct block *b);
+
+/* Makes it as after block_init, but keeps its memory: fresh memory costs more than what is put into it. */
+void block_reuse(struct block *b, const struct mark *behind);
 
 /* Adds an event with its attachments; false, with the block as it was, when out of memory. */
 bool block_add(struct block *b, const struct tape_event *event, const struct slice *attachments,

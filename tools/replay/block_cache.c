@@ -8,6 +8,8 @@
 #define BUCKETS 1024
 #define SLOTS_MAX 8192
 #define NO_SLOT UINT32_MAX
+#define SPARE_MAX 4
+#define SPARE_BYTES (8 * BLOCK_BYTES) /* larger ones are not kept */
 
 struct slot {
 	struct block block;
@@ -32,6 +34,9 @@ struct block_cache {
 	uint32_t free;
 	uint32_t buckets[BUCKETS]; /* by the mark that a block is behind */
 	size_t memory;
+	size_t memory_max;
+	struct block spare[SPARE_MAX]; /* blocks that went, for those to come */
+	size_t n_spare;
 	uint64_t serial;
 	uint64_t clock; /* counts look-ups */
 	struct reader readers[BLOCK_CACHE_CURSORS];
@@ -49,6 +54,7 @@ bool block_cache_new(struct block_cache **out, struct tape *tape, struct err *e)
 		return err_set(e, ERR_NOMEM, "cannot play the recordings: out of memory");
 	}
 	c->tape = tape;
+	c->memory_max = BLOCK_CACHE_LEAST;
 	c->free = NO_SLOT;
 	for (size_t i = 0; i < BUCKETS; i++)
 		c->buckets[i] = NO_SLOT;
@@ -63,10 +69,19 @@ void block_cache_free(struct block_cache *c)
 	for (uint32_t i = 0; i < c->n_slots; i++)
 		if (c->slots[i].serial != 0)
 			block_release(&c->slots[i].block);
+	for (size_t i = 0; i < c->n_spare; i++)
+		block_release(&c->spare[i]);
 	for (size_t i = 0; i < c->n_readers; i++)
 		tape_cursor_free(c->readers[i].cursor);
 	free(c->slots);
 	free(c);
+}
+
+void block_cache_set_clients(struct block_cache *c, size_t clients)
+{
+	size_t room = (BLOCK_CACHE_MOST - BLOCK_CACHE_LEAST) / BLOCK_CACHE_CLIENT;
+
+	c->memory_max = BLOCK_CACHE_LEAST + (clients < room ? clients : room) * BLOCK_CACHE_CLIENT;
 }
 
 /* ---- which block ---- */
@@ -112,7 +127,10 @@ static void drop(struct block_cache *c, uint32_t i)
 		link = &c->slots[*link].next;
 	*link = s->next;
 	c->memory -= s->memory;
-	block_release(&s->block);
+	if (c->n_spare < SPARE_MAX && block_memory(&s->block) <= SPARE_BYTES)
+		c->spare[c->n_spare++] = s->block;
+	else
+		block_release(&s->block);
 	s->serial = 0;
 	s->next = c->free;
 	c->free = i;
@@ -121,7 +139,7 @@ static void drop(struct block_cache *c, uint32_t i)
 /* Forgets the least used blocks, but for `keep`. */
 static void make_room(struct block_cache *c, uint32_t keep)
 {
-	while (c->memory > BLOCK_CACHE_BYTES) {
+	while (c->memory > c->memory_max) {
 		uint32_t oldest = NO_SLOT;
 
 		for (uint32_t i = 0; i < c->n_slots; i++)
@@ -246,7 +264,12 @@ static uint32_t load(struct block_cache *c, const struct mark *mark, struct err 
 		return NO_SLOT;
 	r->used = c->clock;
 	r->is_at = false;
-	block_init(&b, mark);
+	if (c->n_spare != 0) {
+		b = c->spare[--c->n_spare];
+		block_reuse(&b, mark);
+	} else {
+		block_init(&b, mark);
+	}
 	if (!read_block(&b, r, e)) {
 		block_release(&b);
 		return NO_SLOT;

@@ -181,10 +181,7 @@ static struct player_clock *clock_new(struct player *p, struct slice owner)
 	if (k == NULL)
 		return NULL;
 	k->timer = timer_new(p->loop, clock_fired, k);
-	k->wanted = calloc(p->venues->n_streams / 8 + 1, 1);
-	if (k->timer == NULL || k->wanted == NULL) {
-		timer_free(k->timer);
-		free(k->wanted);
+	if (k->timer == NULL) {
 		free(k);
 		return NULL;
 	}
@@ -286,6 +283,8 @@ void player_clock_wake_all(struct player_clock *k)
 void player_clock_start(struct player_clock *k, int64_t now_us)
 {
 	schedule_start(&k->schedule, now_us, clock_wall_us());
+	free(k->wanted);
+	k->wanted = NULL;
 	player_clock_wake_all(k);
 }
 

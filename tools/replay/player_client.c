@@ -94,7 +94,7 @@ struct player_client *player_client_new(struct player *p, struct player_clock *k
 	}
 	player_clock_hold_again(k);
 	LIST_INSERT_HEAD(&k->clients, c, in_clock);
-	p->n_clients++;
+	block_cache_set_clients(p->cache, ++p->n_clients);
 	place_now(c);
 	player_enqueue(c);
 	return c;
@@ -114,7 +114,7 @@ void player_client_free(struct player_client *c)
 {
 	take_out(c);
 	LIST_REMOVE(c, in_clock);
-	c->player->n_clients--;
+	block_cache_set_clients(c->player->cache, --c->player->n_clients);
 	player_faults_free(c->faults);
 	free(c->wanted);
 	player_clock_release(c->clock);
@@ -123,12 +123,13 @@ void player_client_free(struct player_client *c)
 
 /* ---- subscriptions ---- */
 
-/* A clock that waits starts when nothing is left to subscribe, or when nobody does for a while. */
-static void subscribed_while_waiting(struct player_clock *k, const struct venue_streams *streams)
+/* True if every stream has been subscribed by somebody on this clock, these ones included. */
+static bool is_complete(struct player_clock *k, const struct venue_streams *streams)
 {
-	struct player *p = k->player;
-	int64_t now = clock_mono_us();
-
+	if (k->wanted == NULL)
+		k->wanted = calloc(bitmap_size(k->player), 1);
+	if (k->wanted == NULL)
+		return false; /* it will settle */
 	for (size_t i = 0; i < streams->count; i++) {
 		size_t s = streams->list[i];
 
@@ -136,12 +137,20 @@ static void subscribed_while_waiting(struct player_clock *k, const struct venue_
 			k->n_wanted++;
 		k->wanted[s / 8] |= (uint8_t)(1U << s % 8);
 	}
-	if (k->n_wanted == p->venues->n_streams) {
+	return k->n_wanted == k->player->venues->n_streams;
+}
+
+/* A clock that waits starts when nothing is left to subscribe, or when nobody does for a while. */
+static void subscribed_while_waiting(struct player_clock *k, const struct venue_streams *streams)
+{
+	int64_t now = clock_mono_us();
+
+	if (is_complete(k, streams)) {
 		player_clock_start(k, now);
 		return;
 	}
 	k->fires_us = SCHEDULE_NEVER;
-	player_clock_wake(k, now + p->options.settle_us, now);
+	player_clock_wake(k, now + k->player->options.settle_us, now);
 }
 
 bool player_client_subscribe(struct player_client *c, const struct venue_streams *streams)

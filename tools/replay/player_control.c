@@ -2,37 +2,49 @@
 
 #include "base/clock.h"
 
-/* The next event that somebody gets who is on this clock; paused, all have been given the same. */
-static bool find_next(struct player_clock *k, struct mark *out, struct err *e)
+#define STEP_EVENTS_MAX 20000 /* that one step looks at */
+
+static bool is_wanted(const struct player_clock *k, uint32_t stream)
+{
+	const struct player_client *c;
+
+	LIST_FOREACH(c, &k->clients, in_clock)
+	if (c->n_wanted != 0 && player_bit(c->wanted, stream))
+		return true;
+	return false;
+}
+
+/* The next event that somebody gets who is on this clock; paused, all have been given the same. Where it is very far
+ * away, an event on the way to it, so that nobody waits for the search. False: there is none. */
+static bool find_next(struct player_clock *k, struct mark *out)
 {
 	struct player *p = k->player;
-	struct mark mark = k->schedule.out;
 	struct block_place place = { .serial = 0 };
 	struct block *b;
+	struct err e;
 
-	for (;;) {
-		enum tape_result result = block_cache_find(p->cache, &mark, &place, &b, e);
-		struct player_client *c;
+	*out = k->schedule.out;
+	for (size_t i = 0; i < STEP_EVENTS_MAX; i++) {
 		const struct block_event *event;
+		enum tape_result result = block_cache_find(p->cache, out, &place, &b, &e);
 
+		if (result == TAPE_FAILED)
+			player_fail(p, &e);
 		if (result != TAPE_EVENT)
-			return result == TAPE_FAILED ? (player_fail(p, e), false) : false;
+			return false;
 		event = &b->events[place.index++];
-		mark = block_mark(event, mark.lap);
-		LIST_FOREACH(c, &k->clients, in_clock)
-		if (c->n_wanted != 0 && player_bit(c->wanted, event->stream)) {
-			*out = mark;
+		*out = block_mark(event, out->lap);
+		if (is_wanted(k, event->stream))
 			return true;
-		}
 	}
+	return true;
 }
 
 static void step(struct player_clock *k)
 {
 	struct mark next;
-	struct err e;
 
-	if (k->schedule.state == SCHEDULE_PAUSED && find_next(k, &next, &e))
+	if (k->schedule.state == SCHEDULE_PAUSED && find_next(k, &next))
 		schedule_step(&k->schedule, &next);
 }
 

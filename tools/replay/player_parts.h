@@ -54,7 +54,7 @@ struct player_clock {
 	int64_t fires_us; /* when the timer does */
 	unsigned holders;
 	int64_t kept_until_s;
-	uint8_t *wanted; /* while it waits: the streams that somebody has subscribed */
+	uint8_t *wanted; /* while it waits: the streams that somebody has subscribed; NULL: none */
 	size_t n_wanted;
 	size_t owner_len;
 	char owner[];

@@ -13,6 +13,8 @@
 #include <sys/resource.h>
 
 #define SECOND_US 1000000
+#define FAREWELL_US 500000         /* for clients to read the last words */
+#define FAREWELL_LOOK_US 10000     /* between two looks at who is still there */
 #define BODY_MAX ((size_t)1 << 20) /* of a client's POST or message */
 #define OUT_MAX \
 	((size_t)32 << 20)    /* bytes that may wait for a client: an event with its attachments */
@@ -65,6 +67,12 @@ static void second(void *arg)
 	struct server *s = arg;
 	int64_t now = clock_mono_us();
 
+	if (s->is_stopping) {
+		if (LIST_EMPTY(&s->clients) || now >= s->stops_us)
+			loop_stop(s->loop);
+		timer_start(s->second, FAREWELL_LOOK_US);
+		return;
+	}
 	show_progress(s, now);
 	if (s->lost != NULL)
 		lost_expire(s->lost, now);
@@ -276,5 +284,12 @@ void server_close(struct server *s)
 
 void server_stop(struct server *s)
 {
-	loop_stop(s->loop);
+	if (s->is_stopping) {
+		loop_stop(s->loop);
+		return;
+	}
+	s->is_stopping = true;
+	s->stops_us = clock_mono_us() + FAREWELL_US;
+	server_say_goodbye(s);
+	timer_start(s->second, 0);
 }

@@ -60,6 +60,7 @@ struct server {
 	uint64_t emitted_before; /* when the last second began */
 	int64_t second_us;
 	bool is_stopping;
+	int64_t stops_us; /* when nobody is waited for any more */
 	bool has_failed;
 };
 
@@ -70,13 +71,16 @@ bool server_open(struct server **out, struct loop *l, const struct serve_options
 /* Cuts all clients. Accepts NULL, and one that is half open. */
 void server_close(struct server *s);
 
-/* Ends the loop; `s->has_failed` says whether for a failure. */
+/* Says goodbye to all clients, waits a moment for them to have it, and ends the loop; called again, at once. */
 void server_stop(struct server *s);
 
 /* ---- server_client.c ---- */
 
 extern const struct sio_server_events server_client_events;
 extern const struct player_events server_player_events;
+
+/* Closes all sessions, so that their clients see it. */
+void server_say_goodbye(struct server *s);
 
 /* Sends away those whose token has ended. */
 void server_expire(struct server *s, int64_t now_s);

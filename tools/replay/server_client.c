@@ -100,6 +100,10 @@ static bool admit(void *arg, const struct generation *g, const struct http_excha
 
 	(void)g;
 	(void)x;
+	if (site->server->is_stopping) {
+		*refusal = (struct eio_refusal){ CODE_BUSY, "the replay ends" };
+		return false;
+	}
 	if (!player_in_hole(site->server->player, NULL))
 		return true;
 	*refusal = (struct eio_refusal){ CODE_BUSY, "the recording has a gap here" };
@@ -255,6 +259,19 @@ static void left(void *arg, enum eio_end end, bool is_goodbye)
 	}
 	log_line(LOG_DEBUG, "a client has gone", log_text("sid", sio_socket_sid(c->socket)));
 	client_free(c);
+}
+
+void server_say_goodbye(struct server *s)
+{
+	struct server_client *c;
+
+	LIST_FOREACH(c, &s->clients, link)
+	{
+		struct eio_session *session = sio_socket_session(c->socket);
+
+		if (session != NULL)
+			eio_session_close(session, false);
+	}
 }
 
 void server_expire(struct server *s, int64_t now_s)
