@@ -6,6 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 FUZZ_SECONDS=5
+JOBS=$(($(nproc) * 2)) # most tests wait for something most of the time
 passed=0
 failed=0
 
@@ -44,7 +45,7 @@ run_tests() {
 
 	heading "tests: $*"
 	log=$(mktemp)
-	ctest --test-dir "$1" -j3 --output-on-failure --no-tests=error "${@:2}" 2>&1 | tee "$log" || true
+	ctest --test-dir "$1" -j"$JOBS" --output-on-failure --no-tests=error "${@:2}" 2>&1 | tee "$log" || true
 	line=$(grep -E '^[0-9]+% tests passed, [0-9]+ tests? failed out of [0-9]+$' "$log" || true)
 	rm "$log"
 	if [[ $line =~ ([0-9]+)\ tests?\ failed\ out\ of\ ([0-9]+) ]]; then
