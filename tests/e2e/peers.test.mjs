@@ -6,7 +6,6 @@ import { spawn } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startFeed } from '../peers/feed-server.mjs';
-import { Market, startDemo } from '../peers/demo-server.mjs';
 import { connect, VERSIONS } from '../peers/sockets.mjs';
 import { makeCanary, makeToken, tokenNeedles } from '../peers/token.mjs';
 import { Scene, waitFor } from './support.mjs';
@@ -191,28 +190,4 @@ test('the search for secrets finds the key, its Basic form, and a part of a toke
 	t.after(() => child.kill());
 	await waitFor(() => readFileSync(`/proc/${child.pid}/cmdline`, 'latin1').startsWith('sleep'), 'a process');
 	assert.throws(() => scene.searchProcess(child.pid), /environ holds a secret/);
-});
-
-test('the demo plays busy and quiet minutes, tickers and closes in the feed\'s own time', async (t) => {
-	const market = new Market();
-	const feed = await startDemo({
-		market, from: Date.parse('2014-05-21T19:50:00Z'), speed: 60, needToken: false,
-	});
-	const client = connect(4, feed.url, { transports: ['websocket'] });
-	const events = [];
-
-	t.after(async () => { client.close(); clearInterval(feed.timer); await feed.stop(); });
-	client.on('data', (event) => events.push(event));
-	assert.equal(await emit(client, 'subscribe', { path: 'tweet-volume', params: {} }), null);
-	assert.equal(await emit(client, 'subscribe', { path: 'daily-close', params: {} }), null);
-	assert.equal(await emit(client, 'subscribe', { path: 'weather', params: {} }), 'unknown path');
-	await waitFor(() => events.some((event) => event.path === 'daily-close'), 'the closes');
-	const closes = events.find((event) => event.path === 'daily-close');
-	assert.equal(closes.timestamp, '2014-05-21T20:00:00.000Z');
-	assert.deepEqual(Object.keys(closes.results[0]), ['date', 'ticker', 'close', 'volume']);
-	await waitFor(() => events.some((event) => event.results.length === 0), 'a quiet minute');
-	await waitFor(() => events.some((event) => event.path === 'tweet-volume' && event.results.length > 0), 'a busy minute');
-	const busy = events.find((event) => event.path === 'tweet-volume' && event.results.length > 0);
-	assert.deepEqual(Object.keys(busy.results[0]), ['ts', 'ticker', 'volume']);
-	assert.equal(busy.results[0].ts, busy.timestamp);
 });
