@@ -227,6 +227,11 @@ bool reel_open(struct reel **out, const char *path, int cache_kib, struct err *e
 	return false;
 }
 
+bool reel_look(struct reel *r, struct err *e)
+{
+	return read_span(r, e) || err_prefix(e, "cannot read '%s'", r->path);
+}
+
 void reel_close(struct reel *r)
 {
 	if (r == NULL)

@@ -27,6 +27,11 @@ bool reel_open(struct reel **out, const char *path, int cache_kib, struct err *e
 /* Accepts NULL. */
 void reel_close(struct reel *r);
 
+/* From now on what the recording holds at this moment is seen; before there are cursors. The files of a series that is
+ * being written are to be asked from the newest to the oldest: what goes on in a newer one is then never without its
+ * beginning. */
+bool reel_look(struct reel *r, struct err *e) MUST_CHECK;
+
 /* What is known without looking at the streams. */
 struct reel_span {
 	int64_t started_us;        /* the file records from here on, or holds nothing from before */

@@ -11,6 +11,7 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
@@ -482,6 +483,74 @@ static void make_many(const char *name)
 		"	printf('%0500d', i) FROM n");
 }
 
+#define SERIES 80
+#define OF_EACH 2
+
+/* Numbers events through a series of files, on and on. */
+static void *write_series(void *arg)
+{
+	struct sqlite3 **all = arg;
+	char sql[200];
+	struct err failure;
+
+	for (int n = 1; n <= SERIES * OF_EACH; n++) {
+		(void)snprintf(sql, sizeof(sql),
+			"INSERT INTO event (event_id, stream_id, timestamp, seq, received, "
+			"connection_id, results) VALUES (%d, 1, %d, 0, %d, 4, '1')",
+			n, n, n);
+		if (!db_exec(all[(n - 1) / OF_EACH], sql, &failure))
+			return all;
+		(void)usleep(500);
+	}
+	return NULL;
+}
+
+static void a_series_that_grows_is_read_without_a_hole(void **state)
+{
+	const struct tape_choice choice = everything(TAPE_RECEIVED);
+	struct sqlite3 *all[SERIES];
+	const char *paths[SERIES];
+	static char names[SERIES][PATH_MAX];
+	pthread_t thread;
+	void *failed;
+	size_t seen = 0;
+
+	(void)state;
+	for (int i = 0; i < SERIES; i++) {
+		char sql[100];
+
+		(void)snprintf(names[i], PATH_MAX, "%s/%02d.db", scratch.dir, i);
+		paths[i] = names[i];
+		make(strrchr(names[i], '/') + 1);
+		all[i] = open_db(strrchr(names[i], '/') + 1);
+		(void)snprintf(sql, sizeof(sql),
+			"PRAGMA synchronous = OFF; DELETE FROM event; INSERT INTO series VALUES "
+			"(%d, NULL, NULL, 0, 0)",
+			i + 1);
+		must(db_exec(all[i], sql, &err));
+	}
+	assert_int_equal(pthread_create(&thread, NULL, write_series, all), 0);
+	while (seen < SERIES * OF_EACH) {
+		struct tape_cursor *c;
+		struct tape_event event;
+		struct tape *t;
+		size_t n = 0;
+
+		must(tape_open(&t, paths, SERIES, &choice, &err));
+		c = cursor_of(t);
+		while (next(c, &event))
+			assert_int_equal(event.event_id, ++n);
+		assert_true(n >= seen);
+		seen = n;
+		tape_cursor_free(c);
+		tape_close(t);
+	}
+	assert_int_equal(pthread_join(thread, &failed), 0);
+	assert_null(failed);
+	for (int i = 0; i < SERIES; i++)
+		db_close(all[i]);
+}
+
 static void what_is_trimmed_meanwhile_is_passed_over(void **state)
 {
 	(void)state;
@@ -811,6 +880,7 @@ int main(void)
 		TEST(in_the_feeds_time_holes_are_told_by_the_feeds_clock),
 		TEST(gaps_are_those_of_the_view_for_what_is_chosen),
 		TEST(what_comes_later_is_not_seen),
+		TEST(a_series_that_grows_is_read_without_a_hole),
 		TEST(what_is_trimmed_meanwhile_is_passed_over),
 		TEST(streams_that_are_left_out_are_passed_over),
 		TEST(times_and_ids_may_be_anything),

@@ -54,6 +54,8 @@ static bool open_reels(struct tape *t, const char *const *paths, size_t n_paths,
 	same_file_free(files, n_paths);
 	if (ok)
 		qsort(t->reels, t->n_reels, sizeof(struct reel *), compare_ages);
+	for (size_t i = t->n_reels; ok && i-- > 0;)
+		ok = reel_look(t->reels[i], e);
 	return ok;
 }
 
