@@ -483,7 +483,7 @@ static void make_many(const char *name)
 		"	printf('%0500d', i) FROM n");
 }
 
-#define SERIES 80
+#define SERIES 40
 #define OF_EACH 2
 
 /* Numbers events through a series of files, on and on. */
