@@ -3,6 +3,7 @@
 #include "net/eio_session.h"
 
 #include <assert.h>
+#include <strings.h>
 
 /* A client that leaves its poll: clients of 0.9 do so whenever they have something to say, and ask again; in
  * Engine.IO it is the end. */
@@ -41,6 +42,7 @@ void eio_polling_flush(struct eio_session *s)
 	struct eio_framing framing = {
 		.generation = s->generation,
 		.is_binary = s->generation == &generation_eio3 && !s->poll_is_text,
+		.takes_few = s->poll_takes_few,
 		.escapes_text = s->generation == &generation_eio3 &&
 			s->server->options.escapes_text,
 	};
@@ -103,6 +105,22 @@ static bool is_overlap(struct eio_session *s)
 	return false;
 }
 
+/* python-engineio (by way of requests or aiohttp) leaves when a body has more packets than it is used to. All others
+ * take as many as there are, which matters where the way is long. */
+static bool is_python(const struct http_exchange *x)
+{
+	static const char name[] = "python";
+	const size_t len = sizeof(name) - 1;
+	struct slice agent;
+
+	if (!http_exchange_header(x, "User-Agent", &agent))
+		return false;
+	for (size_t i = 0; i + len <= agent.len; i++)
+		if (strncasecmp(agent.ptr + i, name, len) == 0)
+			return true;
+	return false;
+}
+
 void eio_polling_get(struct eio_session *s, struct http_exchange *x, const struct eio_request *r)
 {
 	if (is_overlap(s)) {
@@ -114,6 +132,7 @@ void eio_polling_get(struct eio_session *s, struct http_exchange *x, const struc
 	eio_session_heard(s);
 	s->poll = x;
 	s->poll_is_text = r->takes_text;
+	s->poll_takes_few = s->generation == &generation_eio4 && is_python(x);
 	http_exchange_hold(x, poll_gone, s);
 	if (s->is_probed)
 		eio_polling_release(s);

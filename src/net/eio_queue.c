@@ -110,12 +110,15 @@ bool eio_queue_body(
 	struct slice message;
 	bool is_binary;
 	size_t next = 0;
+	size_t count = 0;
 
 	if (framing->generation == &generation_09 && append_bare(q, body, at))
 		return true;
 	*at = 0;
 	while (eio_queue_next(q, &next, &is_binary, &message)) {
 		if (*at != 0 && body->len + message.len > EIO_BODY_MAX)
+			break;
+		if (framing->takes_few && count++ == EIO_BODY_FEW)
 			break;
 		if (!append(framing, body, is_binary, message))
 			return false;

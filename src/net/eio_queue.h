@@ -16,6 +16,7 @@
 #include <stddef.h>
 
 #define EIO_BODY_MAX ((size_t)1 << 20) /* of a body, unless one message is larger */
+#define EIO_BODY_FEW 16                /* messages of a body for a client that takes few */
 
 struct eio_queue {
 	struct buf bytes; /* records, from `taken` on */
@@ -26,6 +27,7 @@ struct eio_queue {
 struct eio_framing {
 	const struct generation *generation;
 	bool is_binary;    /* Engine.IO 3: the binary framing */
+	bool takes_few;    /* at most EIO_BODY_FEW messages */
 	bool escapes_text; /* texts are Socket.IO packets, whose JSON is escaped to ASCII */
 };
 

@@ -63,8 +63,9 @@ struct eio_session {
 	bool is_pinged;    /* nothing has come since the last ping */
 	bool is_probed;    /* the probe was answered */
 	bool poll_is_text; /* the held poll does not take binary framing */
-	bool is_single;    /* Engine.IO 3: its texts are not encoded twice */
-	int64_t heard_us;  /* when the last packet or poll came */
+	bool poll_takes_few;
+	bool is_single;   /* Engine.IO 3: its texts are not encoded twice */
+	int64_t heard_us; /* when the last packet or poll came */
 	int64_t pinged_us;
 	struct timer *heartbeat;    /* after the end: bounds the farewell */
 	struct timer *upgrade;      /* runs while there is a probe */

@@ -25,24 +25,40 @@ const row = (...values) => `(${values.map(quote).join(', ')})`;
 const pathOf = (event) => event.path ?? 'p';
 const paramsOf = (event) => event.params ?? '{}';
 
+// What is left of ascending spans between ascending holes.
+function without(spans, holes) {
+	return holes.reduce((left, { from, to }) => left.flatMap(([start, end]) => [[start, Math.min(end, from)], [Math.max(start, to), end]])
+		.filter(([start, end]) => start < end), spans);
+}
+
 // Makes a recording. `events`: { at, path, params, timestamp, text, results, extra, feed } in order, `at` microseconds since T0;
-// `covered`: [from, to] pairs since T0 in which every stream was recorded (default: all of it).
-export function makeTape(scene, name, { events, covered, feeds = [{}] }) {
+// `covered`: [from, to] pairs since T0 in which every stream was recorded (default: all of it). `quiet`: streams without events;
+// `gaps`: { path, params, from, to, cause } of one stream each.
+export function makeTape(scene, name, { events, covered, feeds = [{}], quiet = [], gaps = [] }) {
 	const streams = new Map();
+	const streamOf = (event) => {
+		const key = JSON.stringify([event.feed ?? 1, pathOf(event), paramsOf(event)]);
+
+		return streams.get(key) ?? streams.set(key, { id: streams.size + 1, event, count: 0, first: null, last: null, gaps: [] }).get(key);
+	};
 	const seqs = new Map();
 	const end = events.length === 0 ? 0 : events.at(-1).at;
 	const spans = (covered ?? [[0, end]]).map(([from, to]) => [T0 + from, T0 + to]);
 	const rows = events.map((event, i) => {
-		const key = JSON.stringify([event.feed ?? 1, pathOf(event), paramsOf(event)]);
-		const stream = streams.get(key) ?? streams.set(key, { id: streams.size + 1, event, count: 0 }).get(key);
+		const stream = streamOf(event);
 		const timestamp = T0 + (event.timestamp ?? event.at);
 		const seqKey = `${stream.id} ${timestamp}`;
 		const seq = seqs.get(seqKey) ?? 0;
 
 		stream.count++;
+		stream.first = Math.min(stream.first ?? timestamp, timestamp);
+		stream.last = Math.max(stream.last ?? timestamp, timestamp);
 		seqs.set(seqKey, seq + 1);
 		return row(i + 1, stream.id, timestamp, seq, event.text, T0 + event.at, 1, event.results ?? `[{"n":${i + 1}}]`, event.extra);
 	});
+	quiet.forEach(streamOf);
+	for (const gap of gaps)
+		streamOf(gap).gaps.push({ from: T0 + gap.from, to: T0 + gap.to, cause: gap.cause });
 	const migrations = readdirSync(schema).filter((file) => file.endsWith('.sql')).sort();
 	const text = [
 		'PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = 0x54415045; BEGIN;',
@@ -53,13 +69,15 @@ export function makeTape(scene, name, { events, covered, feeds = [{}] }) {
 		`INSERT INTO connection (connection_id, feed_id, opened, established, last_received, closed, close_reason)
 			VALUES (1, 1, ${T0}, ${T0}, ${T0 + end}, ${T0 + end}, 'stopped');`,
 		`INSERT INTO run (started, last_alive, ended, batch, version, host) VALUES (${T0}, ${T0 + end}, ${T0 + end}, 1, 'test', 'test');`,
-		...[...streams.values()].map(({ id, event, count }) => `INSERT INTO stream (stream_id, feed_id, path, params, events)
-			VALUES ${row(id, event.feed ?? 1, pathOf(event), paramsOf(event), count)};`),
+		...[...streams.values()].map(({ id, event, count, first, last }) => `INSERT INTO stream (stream_id, feed_id, path, params, events, first, last)
+			VALUES ${row(id, event.feed ?? 1, pathOf(event), paramsOf(event), count, first, last)};`),
 		...rows.map((values) => `INSERT INTO event (event_id, stream_id, timestamp, seq, timestamp_text, received, connection_id, results, extra)
 			VALUES ${values};`),
-		...[...streams.values()].flatMap(({ id }) => [
+		...[...streams.values()].flatMap(({ id, event, gaps: holes }) => [
 			`INSERT INTO wanted VALUES ${row(id, T0, T0 + end)};`,
-			...spans.map(([from, to]) => `INSERT INTO coverage VALUES ${row(id, from, to)};`),
+			...without(spans, holes).map(([from, to]) => `INSERT INTO coverage VALUES ${row(id, from, to)};`),
+			...holes.map(({ from, to, cause }) => `INSERT INTO outage (feed_id, stream_id, started, ended, cause)
+				VALUES ${row(event.feed ?? 1, id, from, to, cause)};`),
 		]),
 		'COMMIT; PRAGMA journal_mode = WAL;',
 	].join('\n');
