@@ -10,7 +10,8 @@ packages=(gcc libc6-dev cmake make pkg-config libevent-dev libcurl4-openssl-dev 
 case "${1-}" in
 --demo) ;;
 "") packages+=(clang libclang-rt-dev clang-format openssl bsdutils procps faketime jq
-	python3 python3-pandas r-base-core r-cran-dbi r-cran-rsqlite) ;;
+	python3 python3-pandas r-base-core r-cran-dbi r-cran-rsqlite
+	chromium curl python3-socketio python3-socketio-client python3-websocket python3-requests) ;;
 *)
 	echo "usage: tools/setup.sh [--demo]" >&2
 	exit 2

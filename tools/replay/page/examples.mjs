@@ -7,18 +7,16 @@ const inScript = (text) => text.replaceAll('<', '\\u003c').replaceAll('\u2028', 
 const quoted = (text) => inScript(`'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`);
 const literal = (value) => inScript(JSON.stringify(value));
 
-const TOKEN = 'paste a token here';
-
 // Any browser's console, or a file: the protocol by hand.
 export function browserExample({ origin, feed, stream, needsToken }) {
 	const { subscribe } = feed.dialect;
-	const address = `${origin.replace(/^http/, 'ws')}${feed.path}?EIO=4&transport=websocket`;
+	const address = `${origin.replace(/^http/, 'ws')}${feed.path}?EIO=4&transport=websocket${needsToken ? '&token=' : ''}`;
 	const ack = subscribe.ack ? `
     else if (data.startsWith(${quoted(`43${inNamespace(feed, ',')}0[`)})) console.log('subscribed', data);` : '';
 
 	return `{${needsToken ? `
-  const token = '${TOKEN}';` : ''}
-  const socket = new WebSocket(${quoted(address)}${needsToken ? " + '&token=' + encodeURIComponent(token)" : ''});
+  const token = prompt('Token');` : ''}
+  const socket = new WebSocket(${quoted(address)}${needsToken ? ' + encodeURIComponent(token)' : ''});
   socket.onmessage = ({ data }) => {
     if (data.startsWith('0')) socket.send(${quoted(`40${inNamespace(feed, ',')}`)}); // opened: join
     else if (data === '2') socket.send('3'); // are you there? yes
@@ -78,7 +76,7 @@ export function pythonExample({ origin, feed, stream, needsToken }) {
 		...(isRoot ? [] : [`namespaces=[${python(feed.namespace)}]`]),
 	].map((each) => `, ${each}`).join('');
 
-	return `${needsToken ? 'import os\n' : ''}import socketio
+	return `${needsToken ? 'import os\n\n' : ''}import socketio
 
 sio = socketio.Client()
 
@@ -90,7 +88,7 @@ def connected():
 def received(${event === '*' ? 'event, ' : ''}data):
     print(data)
 
-sio.connect(${python(origin)}${needsToken ? ' + "?token=" + os.environ["TOKEN"]' : ''}${options})
+sio.connect(${needsToken ? `${python(`${origin}?token=`)} + os.environ["TOKEN"]` : python(origin)}${options})
 sio.wait()
 `;
 }

@@ -8,6 +8,7 @@ import { Live } from './live.mjs';
 import { Timeline } from './timeline.mjs';
 
 const POLL_MS = 500;
+const REFUSED_POLL_MS = 5000;
 const PATIENCE_MS = 10_000;
 const SHOW_MS = 250;
 const RATE_SAMPLES = 5;
@@ -32,13 +33,21 @@ class Refused extends Error {
 
 const basic = (name) => ({ Authorization: `Basic ${btoa(`${name}:`)}` });
 
+function reasonOf(text) {
+	try {
+		return JSON.parse(text).error;
+	} catch {
+		return undefined;
+	}
+}
+
 async function ask(path, { parse = JSON.parse, ...options } = {}) {
 	const response = await fetch(path, { credentials: 'omit', cache: 'no-store', signal: AbortSignal.timeout(PATIENCE_MS), ...options,
 		headers: { ...(key === null ? {} : basic(key)), ...options.headers } });
 	const text = await response.text();
 
 	if (!response.ok)
-		throw new Refused(response.status, text.trim() || response.statusText);
+		throw new Refused(response.status, reasonOf(text) ?? `${response.status} ${response.statusText}`);
 	return text === '' ? null : parse(text);
 }
 
@@ -64,8 +73,8 @@ async function control(order) {
 // ---- the deck ----
 
 const timeline = new Timeline(byId('timeline'), byId('pointed'), (to) => control({ do: 'seek', to }));
-const STATES = { waiting: 'waiting', playing: '▶ playing', paused: '❚❚ paused', ended: '■ ended' };
-const canPause = () => state.state === 'playing' || state.state === 'waiting';
+const STATES = { waiting: '… waiting', playing: '▶ playing', paused: '❚❚ paused', ended: '■ ended' };
+const NEXT = { waiting: ['Start', 'resume'], playing: ['Pause', 'pause'], paused: ['Resume', 'resume'], ended: ['Ended', 'resume'] };
 
 function rateOf({ emitted }) {
 	const last = samples.at(-1);
@@ -100,7 +109,7 @@ function showState(next) {
 	setText(byId('clients'), showNumber(next.clients));
 	setText(byId('emitted'), showNumber(next.emitted));
 	setText(byId('rate'), rate === undefined ? '–' : showNumber(rate < 10 ? Math.round(rate * 10) / 10 : Math.round(rate)));
-	setText(byId('pause'), canPause() ? 'Pause' : 'Resume');
+	setText(byId('pause'), NEXT[next.state]?.[0] ?? 'Pause');
 	showSpeed(next.speed);
 	byId('pause').disabled = next.state === 'ended';
 	for (const control of byId('deck').querySelectorAll('#step, #speed, #seek input, #seek button'))
@@ -113,28 +122,35 @@ function notice(text) {
 	byId('notice').hidden = text === '';
 }
 
+// How long to wait before the next time.
 async function poll() {
 	try {
 		showState(await ask('/replay'));
 		if (recording === null)
 			await load();
 		notice('');
+		return POLL_MS;
 	} catch (error) {
-		notice(error instanceof Refused ? whyNot(error) : 'The replay does not answer; this page goes on asking.');
-		recording = error instanceof Refused ? recording : null; // another may answer next
 		samples = [];
+		if (error instanceof Refused) {
+			notice(whyNot(error));
+			if (error.status === 401)
+				showToken('Whoever looks at this replay from another machine needs its API key.');
+			return REFUSED_POLL_MS;
+		}
+		notice('The replay does not answer; this page goes on asking.');
+		recording = null; // another may answer next
+		return POLL_MS;
 	}
 }
 
 async function pollForEver() {
-	if (!document.hidden)
-		await poll();
-	setTimeout(pollForEver, POLL_MS);
+	setTimeout(pollForEver, document.hidden ? POLL_MS : await poll());
 }
 
-byId('pause').addEventListener('click', () => control({ do: canPause() ? 'pause' : 'resume' }));
+byId('pause').addEventListener('click', () => control({ do: NEXT[state.state]?.[1] ?? 'pause' }));
 byId('step').addEventListener('click', async () => {
-	if (state.state === 'playing')
+	if (state.state !== 'paused')
 		await control({ do: 'pause' });
 	await control({ do: 'step' });
 });
@@ -200,13 +216,14 @@ function showFound() {
 	const keys = new Set(found.map(({ key: each }) => each));
 	const gaps = isAll ? recording.gaps : recording.gaps.filter((gap) => keys.has(gap.key));
 	const whose = isAll ? `all ${plural(all, 'stream')}` : `the ${plural(found.length, 'stream')} found`;
-	const given = recording.gaps.length < recording.gaps_total ? `, the first ${showNumber(recording.gaps.length)} of ${showNumber(recording.gaps_total)}` : '';
+	const cut = recording.gaps.length < recording.gaps_total ? ` (only the longest ${showNumber(recording.gaps.length)} of ${
+		showNumber(recording.gaps_total)} are known to this page)` : '';
 
 	streamPages.show(found);
 	gapPages.show(gaps);
 	setText(byId('streams-said'), isAll ? plural(all, 'stream') : `${showNumber(found.length)} of ${plural(all, 'stream')}`);
-	setText(byId('timeline-title'), `Gaps of ${whose}, ${showTime(recording.from)} to ${showTime(recording.to)}`);
-	setText(byId('gaps-title'), `List of the ${plural(gaps.length, 'gap')} of ${whose}${given}`);
+	setText(byId('timeline-title'), `Gaps of ${whose}${cut}, ${showTime(recording.from)} to ${showTime(recording.to)}`);
+	setText(byId('gaps-title'), `List of the ${plural(gaps.length, 'gap')} of ${whose}${cut}`);
 	timeline.show(recording, gaps, found.length);
 }
 
@@ -330,6 +347,7 @@ byId('token-form').addEventListener('submit', async (event) => {
 		} else {
 			token = await fetchToken(text);
 			key = text;
+			await poll();
 		}
 		setText(byId('token-said'), key === null ? 'The token is used from now on.' : 'The key is accepted; a token is fetched and used from now on.');
 	} catch (error) {
