@@ -31,10 +31,26 @@ static void fail_memory(struct eio_session *s)
 /* All that waited is sent, or part of it. */
 static void flushed(struct eio_session *s)
 {
-	if (s->has_ended && eio_queue_size(&s->queue) == 0)
+	if (s->has_ended && eio_queue_size(&s->queue) == 0 && !s->owes_close)
 		eio_session_release(s);
 	else if (eio_queue_size(&s->queue) < WS_SERVER_LOW)
 		eio_session_lightened(s);
+}
+
+/* True if something waits, be it the close packet behind all else. */
+static bool has_something(struct eio_session *s)
+{
+	struct eio_packet last = { .type = EIO_CLOSE };
+
+	if (eio_queue_size(&s->queue) != 0)
+		return true;
+	if (!s->owes_close)
+		return false;
+	s->owes_close = false;
+	if (eio_queue_add(&s->queue, s->generation, &last))
+		return true;
+	eio_session_release(s);
+	return false;
 }
 
 void eio_polling_flush(struct eio_session *s)
@@ -50,7 +66,7 @@ void eio_polling_flush(struct eio_session *s)
 	struct buf body;
 	size_t at;
 
-	if (x == NULL || eio_queue_size(&s->queue) == 0)
+	if (x == NULL || !has_something(s))
 		return;
 	if (!http_exchange_is_live(x)) {
 		http_exchange_drop(x);
@@ -184,6 +200,25 @@ static bool read_body(struct eio_session *s, struct slice body)
 	return false;
 }
 
+/* True if an ended session's client closes it, too: it will not fetch what waits. */
+static bool is_closing(const struct eio_session *s, struct slice body)
+{
+	struct payload_reader reader;
+	struct eio_packet packet;
+	struct slice message;
+	bool closes = false;
+	bool is_binary;
+	struct err e;
+
+	payload_reader_init(&reader, s->generation, body);
+	while (!closes && payload_reader_next(&reader, &is_binary, &message, &e) == PAYLOAD_MESSAGE)
+		closes = s->generation->packet_decode(
+				 GENERATION_SERVER, is_binary, message, &packet, &e) &&
+			packet.type == EIO_CLOSE;
+	payload_reader_release(&reader);
+	return closes;
+}
+
 void eio_polling_post(struct eio_session *s, struct http_exchange *x)
 {
 	struct slice body = http_exchange_body(x);
@@ -192,6 +227,8 @@ void eio_polling_post(struct eio_session *s, struct http_exchange *x)
 		eio_reply(x, 413, EIO_TYPE_TEXT, (struct slice){ "", 0 });
 		return;
 	}
+	if (s->has_ended && s->generation->has_open && is_closing(s, body))
+		eio_session_release(s);
 	eio_session_heard(s);
 	if (read_body(s, body))
 		eio_reply(x, 200, EIO_TYPE_TEXT, slice_of(s->generation->post_answer));

@@ -155,8 +155,7 @@ void eio_session_release(struct eio_session *s)
 	reap_soon(s);
 }
 
-/* The last words over a WebSocket; in 0.9 there is a packet for it. */
-static void leave_websocket(struct eio_session *s)
+void eio_session_leave_websocket(struct eio_session *s)
 {
 	struct slice bye = SLICE_LITERAL("0::");
 
@@ -166,6 +165,16 @@ static void leave_websocket(struct eio_session *s)
 	if (s->is_listed)
 		LIST_REMOVE(s, in_table);
 	s->is_listed = false;
+}
+
+/* The client fetches what waits, and only then the close packet, by a poll of its own: one of Socket.IO 4 would forget
+ * the events that come along with it. One that is upgrading, and may have stopped to poll, gets it all by the WebSocket. */
+static void leave_in_time(struct eio_session *s)
+{
+	s->owes_close = true;
+	timer_start(s->heartbeat, FAREWELL_US);
+	if (s->poll != NULL)
+		eio_polling_flush_soon(s);
 }
 
 /* The last words to a client that polls. One that has closed the session needs none. */
@@ -196,11 +205,14 @@ void eio_session_end(
 	if (s->why != NULL)
 		*s->why = *why;
 	timer_stop(s->heartbeat);
-	eio_socket_drop_probe(s);
+	if (leave != EIO_LEAVE_WAITED)
+		eio_socket_drop_probe(s);
 	if (leave == EIO_LEAVE_ABRUPTLY)
 		eio_session_release(s);
 	else if (s->ws != NULL)
-		leave_websocket(s);
+		eio_session_leave_websocket(s);
+	else if (leave == EIO_LEAVE_WAITED && s->generation->has_open)
+		leave_in_time(s);
 	else
 		leave_polling(s, leave);
 	reap_soon(s);

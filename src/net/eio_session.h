@@ -64,6 +64,7 @@ struct eio_session {
 	bool is_probed;    /* the probe was answered */
 	bool poll_is_text; /* the held poll does not take binary framing */
 	bool poll_takes_few;
+	bool owes_close; /* after the end: the next poll but what waits is answered with a close packet */
 	bool is_single;   /* Engine.IO 3: its texts are not encoded twice */
 	int64_t heard_us; /* when the last packet or poll came */
 	int64_t pinged_us;
@@ -97,6 +98,9 @@ void eio_session_end(
 /* The same, with the reason in words. */
 void eio_session_fail(struct eio_session *s, enum eio_end end, enum eio_leave leave,
 	enum err_code code, const char *why);
+
+/* The last words of an ended session over its WebSocket; in 0.9 there is a packet for it. */
+void eio_session_leave_websocket(struct eio_session *s);
 
 /* Ends a session, tells its owner at once, and takes it out of the server, which is being freed. */
 void eio_session_abandon(struct eio_session *s);

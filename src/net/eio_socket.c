@@ -94,7 +94,7 @@ void eio_socket_drop_probe(struct eio_session *s)
 static void take_over(struct eio_session *s)
 {
 	eio_polling_release(s);
-	if (s->has_ended)
+	if (s->probe == NULL) /* that was the end */
 		return;
 	s->ws = s->probe;
 	s->probe = NULL;
@@ -102,6 +102,8 @@ static void take_over(struct eio_session *s)
 	eio_socket_drop_probe(s); /* its timer */
 	eio_session_heard(s);
 	pour(s);
+	if (s->has_ended)
+		eio_session_leave_websocket(s);
 }
 
 /* The client asks whether the WebSocket works. A poll that is held must return before it goes on. */

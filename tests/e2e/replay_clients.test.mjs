@@ -21,6 +21,9 @@ const resultsOf = (n) => (n % 7 === 0 ? EMPTY[n / 7 % EMPTY.length]
 const ticks = Array.from({ length: COUNT }, (_, n) => ({ ...TICKS, at: n * MS, timestamp: Math.floor(n / 3) * MS, results: resultsOf(n) }));
 const closes = Array.from({ length: 5 }, (_, i) => ({ ...CLOSE, at: (COUNT + i) * MS, results: `[{"close":${i}}]` }));
 
+const tape = (scene, events) => makeTape(scene, 'market.db',
+	{ events: events.map((event) => ({ ...event, params: JSON.stringify(event.params) })) });
+
 // The text of an event's argument, as its feed wrote it.
 const textOf = ({ path, params, at, timestamp = at, results }) => `{"path":"${path}","params":${JSON.stringify(params)},`
 	+ `"timestamp":"${new Date((T0 + timestamp) / MS).toISOString()}","results":${results}}`;
@@ -127,7 +130,7 @@ async function play(scene, server, cell) {
 }
 
 e2e('every client gets its token, is answered, and gets every event in order and unchanged', async (scene) => {
-	makeTape(scene, 'market.db', { events: [...ticks, ...closes].map((event) => ({ ...event, params: JSON.stringify(event.params) })) });
+	tape(scene, [...ticks, ...closes]);
 	const server = await scene.serve(['--speed', 'max', '--settle', '1m', '--api-key-file', scene.file('api-key')]);
 
 	await Promise.all(CELLS.map((cell) => checkRefused(scene, server, cell)));
@@ -141,5 +144,23 @@ e2e('every client gets its token, is answered, and gets every event in order and
 		client.close();
 	}
 	await waitFor(async () => (await stateOf(server)).clients === 0, 'all clients to leave');
+	await server.stop();
+});
+
+e2e('every client that is sent away at the end has been given everything', async (scene) => {
+	tape(scene, closes);
+	const server = await scene.serve(['--speed', 'max', '--at-end', 'close', '--ping-timeout', '5s']);
+
+	// One after the other, as the end comes while a client upgrades or does not.
+	for (const cell of [...CELLS, ...CELLS.filter(({ way }) => way !== 'websocket')]) {
+		const client = new Client(scene, server, cell, '');
+		let reason = null;
+
+		client.socket.on('connect', () => client.socket.emit('subscribe', CLOSE));
+		client.socket.on('disconnect', (why) => { reason = why; });
+		await client.waitFor(() => reason !== null, 'the end');
+		assert.equal(reason, cell.version === '0.9' ? 'booted' : 'io server disconnect', client.name);
+		assert.deepEqual(client.got, closes.map((event) => JSON.parse(textOf(event))), client.name);
+	}
 	await server.stop();
 });

@@ -116,6 +116,8 @@ async function checkFarewells(server, cell, client) {
 		const again = join(server, cell);
 
 		await again.saw('auth');
+		if (args[0] === 'cut') // one that is cut off in the middle of its upgrade notices with its next ping
+			await checkTransport(again, cell.way);
 		again.socket.emit(...args);
 		await again.saw('disconnect');
 	}
