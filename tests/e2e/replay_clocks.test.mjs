@@ -90,6 +90,47 @@ e2e('paused from the start: steps, seeks, speeds and what /replay says of them',
 	await server.stop();
 });
 
+e2e('what is sought, paused and sped before anybody has come holds for who comes', async (scene) => {
+	makeTape(scene, 'market.db', { events: ticks(10, S) });
+	const server = await scene.serve(['--settle', '1m']);
+	const take = async (numbers) => {
+		const client = await RawClient.open(server);
+
+		client.subscribe('p');
+		await client.seesData(numbers.length);
+		await waitFor(async () => (await stateOf(server)).state === 'ended', 'the end');
+		assert.deepEqual(client.numbers, numbers);
+		client.close();
+		await waitFor(async () => (await stateOf(server)).clients === 0, 'nobody to be there');
+	};
+
+	assert.equal((await control(server, { do: 'seek', to: T0 + 100 * S })).position, T0 + 9 * S);
+	await take([10]);
+	await control(server, { do: 'seek', to: T0 + 6 * S });
+	await control(server, { do: 'speed', speed: 'max' });
+	assert.deepEqual(await stateOf(server), { state: 'waiting', position: T0 + 6 * S, from: T0, to: T0 + 9 * S, speed: 'max', clients: 0, emitted: 1 });
+	await take(numbers(7, 10));
+	assert.equal((await stateOf(server)).position, T0 + 6 * S);
+	assert.equal((await control(server, { do: 'pause' })).state, 'paused');
+	await control(server, { do: 'seek', to: 0 });
+	const held = await RawClient.open(server);
+	held.subscribe('p');
+	await held.sees((packet) => packet === '430[null]');
+	assert.equal((await stateOf(server)).state, 'paused');
+	await control(server, { do: 'resume' });
+	await held.seesData(10);
+	assert.deepEqual(held.numbers, numbers(1, 10));
+	await server.stop();
+
+	const paused = await scene.serve(['--start', 'paused', '--speed', 'max']);
+	assert.equal((await stateOf(paused)).state, 'paused');
+	assert.equal((await control(paused, { do: 'resume' })).state, 'waiting');
+	const resumed = await RawClient.open(paused);
+	resumed.subscribe('p');
+	await resumed.seesData(10);
+	await paused.stop();
+});
+
 e2e('each connection has a clock of its own, or all share one', async (scene) => {
 	makeTape(scene, 'market.db', { events: ticks(30, 20_000) });
 	const own = await scene.serve([]);

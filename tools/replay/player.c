@@ -75,6 +75,8 @@ static bool make_parts(struct player *p, struct err *e)
 {
 	if (!make_timeline(p, e) || !block_cache_new(&p->cache, p->tape, e))
 		return false;
+	p->begin_us = p->timeline.first_us;
+	p->is_held = p->options.start == PLAYER_PAUSED;
 	p->turn = timer_new(p->loop, turn, p);
 	p->cut = timer_new(p->loop, look_after_cuts, p);
 	p->janitor = timer_new(p->loop, clean_up, p);
@@ -194,7 +196,8 @@ static struct player_clock *clock_new(struct player *p, struct slice owner)
 	LIST_INSERT_HEAD(&p->clocks, k, link);
 	LIST_INSERT_HEAD(bucket_of(p, owner), k, in_bucket);
 	p->n_clocks++;
-	if (p->is_held || p->options.start == PLAYER_PAUSED)
+	schedule_seek(&k->schedule, p->begin_us, clock_mono_us());
+	if (p->is_held)
 		schedule_pause(&k->schedule, clock_mono_us(), clock_wall_us());
 	else if (p->options.start == PLAYER_AT_ONCE)
 		player_clock_start(k, clock_mono_us());

@@ -81,6 +81,8 @@ void player_control(struct player *p, enum player_do what, int64_t value)
 		p->is_held = what == PLAYER_PAUSE;
 	if (what == PLAYER_SPEED)
 		p->options.speed = value;
+	if (what == PLAYER_SEEK)
+		p->begin_us = timeline_clamp(&p->timeline, value);
 	LIST_FOREACH(k, &p->clocks, link)
 	control(k, what, value, now);
 }
@@ -103,7 +105,7 @@ void player_status(struct player *p, struct player_status *out)
 	bool is_first = true;
 
 	*out = (struct player_status){ .state = p->is_held ? SCHEDULE_PAUSED : SCHEDULE_WAITING,
-		.position_us = p->timeline.first_us,
+		.position_us = p->begin_us,
 		.from_us = p->timeline.first_us,
 		.to_us = p->timeline.last_us,
 		.speed = p->options.speed,

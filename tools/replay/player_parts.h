@@ -31,7 +31,8 @@ struct player {
 	struct player_clock_list buckets[PLAYER_BUCKETS];
 	size_t n_clocks;
 	size_t n_clients;
-	bool is_held; /* clocks to come begin paused */
+	bool is_held;     /* clocks to come begin paused */
+	int64_t begin_us; /* and here: what has been sought last */
 	bool has_failed;
 	bool is_turning;           /* the queue is looked after already */
 	struct player_queue queue; /* clients that have something to do */

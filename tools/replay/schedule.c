@@ -129,16 +129,12 @@ void schedule_set_speed(struct schedule *s, int64_t speed, int64_t now_us)
 
 void schedule_seek(struct schedule *s, int64_t time_us, int64_t now_us)
 {
-	const struct timeline *t = s->timeline;
 	uint64_t lap;
 
 	schedule_update(s, now_us);
 	settle(s, now_us);
 	lap = s->out.lap;
-	if (time_us < t->first_us)
-		time_us = t->first_us;
-	if (time_us > t->last_us)
-		time_us = t->last_us;
+	time_us = timeline_clamp(s->timeline, time_us);
 	s->out = mark_before(lap, time_us);
 	s->sought = s->out;
 	s->played_us = schedule_played(s, &(struct mark){ .lap = lap, .time_us = time_us });
@@ -209,13 +205,10 @@ int64_t schedule_due(const struct schedule *s, const struct mark *mark)
 
 int64_t schedule_position(const struct schedule *s, int64_t now_us)
 {
-	const struct timeline *t = s->timeline;
 	int64_t time_us = s->state == SCHEDULE_PLAYING ? schedule_joined(s, now_us).time_us
 						       : schedule_mark_at(s, s->played_us).time_us;
 
-	if (time_us < t->first_us)
-		return t->first_us;
-	return time_us > t->last_us ? t->last_us : time_us;
+	return timeline_clamp(s->timeline, time_us);
 }
 
 int64_t schedule_shift(const struct schedule *s, const struct mark *mark)

@@ -72,6 +72,13 @@ int64_t timeline_played(const struct timeline *t, int64_t time_us)
 	return time_us < h->to_us ? h->played_us : h->played_us + (time_us - h->to_us);
 }
 
+int64_t timeline_clamp(const struct timeline *t, int64_t time_us)
+{
+	if (time_us < t->first_us)
+		return t->first_us;
+	return time_us > t->last_us ? t->last_us : time_us;
+}
+
 int64_t timeline_time(const struct timeline *t, int64_t played_us)
 {
 	size_t begun = count_begun(t, played_us, true, true);

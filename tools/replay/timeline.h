@@ -56,6 +56,9 @@ int64_t timeline_played(const struct timeline *t, int64_t time_us);
 /* The latest tape time with that played time: behind a hole that is jumped. */
 int64_t timeline_time(const struct timeline *t, int64_t played_us);
 
+/* The time, or the end of the tape that it lies beyond. */
+int64_t timeline_clamp(const struct timeline *t, int64_t time_us);
+
 /* The first hole that begins at or behind `time_us`; `n_holes` if there is none. */
 size_t timeline_hole_behind(const struct timeline *t, int64_t time_us);
 
