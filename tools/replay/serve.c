@@ -29,6 +29,7 @@ static int run(struct loop *l, struct server *s)
 
 	if (!watch_signals(l, s, &e))
 		return command_failed(&e);
+	server_say_start(s);
 	keys = keys_open(l, s->player, stop, s);
 	ok = loop_run(l);
 	keys_close(keys);

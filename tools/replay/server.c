@@ -199,7 +199,7 @@ static bool open_http(struct server *s, struct err *e)
 	return http_server_new(&s->http, s->loop, &options, request, s, e);
 }
 
-static void say_start(const struct server *s)
+void server_say_start(const struct server *s)
 {
 	const struct serve_options *o = s->options;
 	struct player_status status;
@@ -239,7 +239,6 @@ static bool open_all(struct server *s, struct err *e)
 		return false;
 	s->second_us = clock_mono_us();
 	timer_start(s->second, SECOND_US);
-	say_start(s);
 	return true;
 }
 

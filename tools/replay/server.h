@@ -68,6 +68,9 @@ struct server {
 bool server_open(struct server **out, struct loop *l, const struct serve_options *options,
 	struct err *e) MUST_CHECK;
 
+/* Logs where it serves what: who reads that may use it, and end it. */
+void server_say_start(const struct server *s);
+
 /* Cuts all clients. Accepts NULL, and one that is half open. */
 void server_close(struct server *s);
 
