@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define OVERVIEW_GAPS_MAX 2000
+#define OVERVIEW_GAPS_MAX 20000
 
 struct overview;
 

@@ -186,6 +186,7 @@ function streamRow(stream) {
 	button.addEventListener('click', () => {
 		choose(stream);
 		watch();
+		byId('live').scrollIntoView({ block: 'nearest' });
 	});
 	const row = make('tr', { role: 'row' }, nameCell(stream), cell('events', showNumber(stream.events), { class: 'number' }),
 		cell('first', showTime(stream.first)), cell('last', showTime(stream.last)), make('td', { role: 'cell', class: 'act' }, button));
@@ -216,7 +217,8 @@ function showFound() {
 	const keys = new Set(found.map(({ key: each }) => each));
 	const gaps = isAll ? recording.gaps : recording.gaps.filter((gap) => keys.has(gap.key));
 	const whose = isAll ? `all ${plural(all, 'stream')}` : `the ${plural(found.length, 'stream')} found`;
-	const cut = recording.gaps.length < recording.gaps_total ? ` (only the longest ${showNumber(recording.gaps.length)} of ${
+	const isCut = recording.gaps.length < recording.gaps_total;
+	const cut = isCut ? ` (only the longest ${showNumber(recording.gaps.length)} of ${
 		showNumber(recording.gaps_total)} are known to this page)` : '';
 
 	streamPages.show(found);
@@ -224,7 +226,7 @@ function showFound() {
 	setText(byId('streams-said'), isAll ? plural(all, 'stream') : `${showNumber(found.length)} of ${plural(all, 'stream')}`);
 	setText(byId('timeline-title'), `Gaps of ${whose}${cut}, ${showTime(recording.from)} to ${showTime(recording.to)}`);
 	setText(byId('gaps-title'), `List of the ${plural(gaps.length, 'gap')} of ${whose}${cut}`);
-	timeline.show(recording, gaps, found.length);
+	timeline.show(recording, gaps, isCut ? 0 : found.length);
 }
 
 async function load() {
@@ -238,6 +240,7 @@ async function load() {
 		stream.text = `${stream.feed} ${stream.path} ${stream.params}`.toLowerCase();
 	found.gaps.sort((a, b) => a.started - b.started);
 	recording = found;
+	byId('seek-time').placeholder = showTime(found.from);
 	if (found.needs_token)
 		showToken('Clients of this replay need a token. To watch it here, paste one, or the API key, for which this page fetches a token.');
 	choose(found.streams.find(({ key: each }) => each === chosen?.key) ?? found.streams.find(({ events }) => events > 0) ?? found.streams[0] ?? null);

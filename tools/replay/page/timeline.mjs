@@ -53,7 +53,8 @@ export class Timeline {
 		root.addEventListener('keydown', (event) => this.#key(event));
 	}
 
-	// Gaps ascend by their start, each with the `key` of its stream; `streams`: of how many they are.
+	// Gaps ascend by their start, each with the `key` of its stream; `streams`: of how many they are; 0: not all gaps are
+	// known, so nothing is said of what was recorded.
 	show({ from, to }, gaps, streams) {
 		const isSame = this.#whole?.from === from && this.#whole?.to === to;
 
@@ -156,7 +157,7 @@ export class Timeline {
 
 		this.#svg.setAttribute('width', this.#root.clientWidth);
 		this.#svg.setAttribute('height', this.#height + AXIS_HEIGHT);
-		this.#svg.replaceChildren(plot, this.#name('recorded', this.#isNarrow ? this.#recordedY - 4 : RECORDED_Y + RECORDED_HEIGHT / 2 + 4),
+		this.#svg.replaceChildren(plot, this.#name(this.#streams === 0 ? '' : 'recorded', this.#isNarrow ? this.#recordedY - 4 : RECORDED_Y + RECORDED_HEIGHT / 2 + 4),
 			...causes.map((cause, i) => this.#name(cause, top + i * lane + 14)));
 		this.#place();
 	}
@@ -179,7 +180,7 @@ export class Timeline {
 	// As high as the share of the streams that was being recorded.
 	#recorded() {
 		const bottom = this.#recordedY + RECORDED_HEIGHT;
-		const shares = recordedShares(this.#gaps, this.#scale, this.#streams);
+		const shares = this.#streams === 0 ? [] : recordedShares(this.#gaps, this.#scale, this.#streams);
 		const steps = [];
 
 		for (const [i, share] of shares.entries())
