@@ -239,6 +239,25 @@ e2e('a replay that wants a token says so, and a key or a token is kept in memory
 	await replay.stop();
 });
 
+e2e('a replay that others can reach shows and does nothing without its key', async (scene) => {
+	const replay = await market(scene, '--listen', '0.0.0.0:0', '--start', 'paused', '--api-key-file', scene.file('api-key'));
+	const page = await open(browser, `http://127.0.0.1:${replay.port}`);
+
+	await page.waitForSelector('#token');
+	assert.match(await text(page, '#notice'), /API key/);
+	assert.equal(await page.locator('#stream-rows tr').count(), 0);
+	await page.fill('#token-text', scene.key);
+	await page.press('#token-text', 'Enter');
+	await page.waitForSelector('#stream-rows tr');
+	await page.fill('#seek-time', '2014-05-21 10:01');
+	await page.press('#seek-time', 'Enter');
+	await waitFor(async () => await text(page, '#position') === '2014-05-21 10:01:00.000', 'the position after a seek');
+	assert.ok(!await page.isVisible('#notice'));
+	assert.deepEqual(page.errors.filter((line) => !/401/.test(line)), []);
+	await page.context().close();
+	await replay.stop();
+});
+
 e2e('the page comes with a policy that lets it load and connect to nothing else', async (scene) => {
 	const replay = await market(scene);
 
