@@ -65,8 +65,10 @@ e2e('a new file every second: each number once, ids go on, no gap, each file com
 	const rows = await union(scene, 'SELECT n, event_id FROM ticks ORDER BY _row');
 
 	assert.equal(readlinkSync(scene.file('market.db')), files.at(-1));
-	assert.ok(files.slice(0, -1).every((name) => isSealed(scene, name)), 'a file is not sealed');
-	assert.deepEqual(readdirSync(scene.dir).filter((name) => /-(wal|shm)$|\.new|\.link/.test(name) && !name.startsWith(files.at(-1))), []);
+	// One that ends while the daemon stops is left to the next start.
+	const open = files.slice(isSealed(scene, files.at(-2)) ? -1 : -2);
+	assert.ok(files.slice(0, -2).every((name) => isSealed(scene, name)), 'a file is not sealed');
+	assert.deepEqual(readdirSync(scene.dir).filter((name) => /-(wal|shm)$|\.new|\.link/.test(name) && !open.some((each) => name.startsWith(each))), []);
 	assert.deepEqual(rows.map((row) => row.n), events.map((event) => event.n));
 	assert.ok(connections.every((c) => c.stored_events === c.events), JSON.stringify(connections));
 	assert.ok(connections.some((c) => c.close_reason === 'rotated') && connections.some((c) => c.close_reason === 'handover'));
