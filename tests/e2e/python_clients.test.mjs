@@ -9,7 +9,7 @@ import { fetchToken, makeTape, stateOf, T0 } from './tapes.mjs';
 
 const PYTHON = '/usr/bin/python3'; // Debian's, for which setup.sh installs the packages; another one may come first in the PATH
 const STEP = 5000;
-const EVENTS = 20_000;
+const EVENTS = 1500; // again and again: it goes on for as long as a busy machine needs
 const COUNT = 1000;
 const ASCII = ['plain', '"\\\n'];
 const TEXTS = [...ASCII, 'é', '\u{1f600}', '\u2028'];
@@ -24,7 +24,7 @@ async function replay(scene, texts) {
 	const events = Array.from({ length: EVENTS }, (_, n) => ({ at: n * STEP, results: JSON.stringify(resultsOf(texts, n)) }));
 
 	makeTape(scene, 'tape.db', { events: events.flatMap((event) => [STREAM, OTHER].map(({ path, params }) => ({ ...event, path, params: JSON.stringify(params) }))) });
-	return scene.serve(['--api-key-file', scene.file('api-key'), '--speed', '10', '--settle', '1ms'], ['tape.db']);
+	return scene.serve(['--api-key-file', scene.file('api-key'), '--speed', '10', '--settle', '1ms', '--loop', '--clock', 'shared'], ['tape.db']);
 }
 
 // What a program of tests/peers says, with the names of its lines put together.
@@ -45,8 +45,8 @@ async function checkSession(scene, program, transports, transport, texts = TEXTS
 	assert.deepEqual(first, { transport });
 	assert.match(unknown.unknown, /no\/such/);
 	assert.deepEqual(rest, [{ subscribed: null }, { enough: true }, { unsubscribed: null }, { other: null }, { enough: true }, { after: 0 }]);
-	assert.ok(got.length >= COUNT && got.length < EVENTS, `${got.length} events`);
-	assert.deepEqual(got, got.map((_, n) => ({ ...STREAM, timestamp: isoOf(n), results: resultsOf(texts, n) })));
+	assert.ok(got.length >= COUNT, `${got.length} events`);
+	assert.deepEqual(got, got.map((_, n) => ({ ...STREAM, timestamp: isoOf(n % EVENTS), results: resultsOf(texts, n % EVENTS) })));
 	await server.stop();
 }
 
