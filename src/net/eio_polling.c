@@ -53,6 +53,36 @@ static bool has_something(struct eio_session *s)
 	return false;
 }
 
+/* A client of 0.9 may leave its poll just when it is answered, and asks again. */
+static bool may_be_asked_again(const struct eio_session *s)
+{
+	return !s->generation->has_open && !s->has_ended;
+}
+
+/* The front of the queue, up to `at`, went out. */
+static void sent(struct eio_session *s, size_t at)
+{
+	if (may_be_asked_again(s)) {
+		s->in_doubt = at;
+		return;
+	}
+	eio_queue_drop(&s->queue, at);
+	flushed(s);
+}
+
+void eio_polling_settle(struct eio_session *s)
+{
+	size_t at = s->in_doubt;
+
+	if (at == 0)
+		return;
+	s->in_doubt = 0;
+	if (!http_receipt_end(&s->receipt))
+		return;
+	eio_queue_drop(&s->queue, at);
+	flushed(s);
+}
+
 void eio_polling_flush(struct eio_session *s)
 {
 	struct eio_framing framing = {
@@ -76,10 +106,11 @@ void eio_polling_flush(struct eio_session *s)
 	buf_init(&body, SIZE_MAX / 2); /* bounded by EIO_BODY_MAX and the largest message */
 	if (eio_queue_body(&s->queue, &framing, &body, &at)) {
 		s->poll = NULL;
+		if (may_be_asked_again(s))
+			http_exchange_watch(x, &s->receipt);
 		eio_reply(x, 200, framing.is_binary ? EIO_TYPE_BINARY : EIO_TYPE_TEXT,
 			buf_slice(&body));
-		eio_queue_drop(&s->queue, at);
-		flushed(s);
+		sent(s, at);
 	} else {
 		fail_memory(s);
 	}
@@ -146,6 +177,7 @@ void eio_polling_get(struct eio_session *s, struct http_exchange *x, const struc
 		return;
 	}
 	eio_session_heard(s);
+	eio_polling_settle(s);
 	s->poll = x;
 	s->poll_is_text = r->takes_text;
 	s->poll_takes_few = s->generation == &generation_eio4 && is_python(x);
@@ -171,7 +203,7 @@ static bool is_single(struct slice body, bool is_binary, struct slice message)
 	return false;
 }
 
-/* Takes the body apart; false if it is none. */
+/* Takes the body apart; false if it, or what is in it, breaks the protocol. */
 static bool read_body(struct eio_session *s, struct slice body)
 {
 	struct payload_reader reader;
@@ -194,10 +226,9 @@ static bool read_body(struct eio_session *s, struct slice body)
 	payload_reader_release(&reader);
 	if (s->generation == &generation_eio3 && !reader.is_double)
 		s->is_single = true;
-	if (result != PAYLOAD_BAD)
-		return true;
-	eio_session_end(s, EIO_END_BROKEN, EIO_LEAVE_NOW, &e);
-	return false;
+	if (result == PAYLOAD_BAD)
+		eio_session_end(s, EIO_END_BROKEN, EIO_LEAVE_NOW, &e);
+	return !s->has_ended || s->end != EIO_END_BROKEN;
 }
 
 /* True if an ended session's client closes it, too: it will not fetch what waits. */

@@ -289,14 +289,17 @@ static void handshake_09(struct eio_server *server, struct http_exchange *x)
 	buf_release(&body);
 }
 
-/* The client has its WebSocket. One that it had before is dead, or it would not come again. */
+/* The client has its WebSocket. One that it had before, or a poll, is dead, or it would not come again. */
 static void connect_09(struct eio_session *s, struct http_exchange *x)
 {
 	struct err e;
 
 	ws_server_free(s->ws);
 	s->ws = NULL;
-	eio_polling_release(s);
+	if (s->poll != NULL)
+		http_exchange_drop(s->poll);
+	s->poll = NULL;
+	eio_polling_settle(s);
 	if (s->has_ended)
 		http_exchange_drop(x);
 	else if (eio_socket_accept(s, x, &e))

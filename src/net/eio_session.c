@@ -147,6 +147,9 @@ void eio_session_release(struct eio_session *s)
 	if (s->poll != NULL)
 		http_exchange_drop(s->poll);
 	s->poll = NULL;
+	if (s->in_doubt != 0)
+		(void)http_receipt_end(&s->receipt);
+	s->in_doubt = 0;
 	eio_socket_drop_probe(s);
 	ws_server_free(s->ws);
 	s->ws = NULL;

@@ -74,6 +74,8 @@ struct eio_session {
 	struct ws_server *ws;       /* NULL: polling */
 	struct ws_server *probe;    /* a WebSocket that wants to take over */
 	struct eio_queue queue;     /* what waits while there is no WebSocket */
+	size_t in_doubt; /* of the queue, from the front: sent in 0.9, but perhaps to a client that had left */
+	struct http_receipt receipt; /* says so, if `in_doubt` is not 0 */
 };
 
 /* ---- eio_session.c ---- */
@@ -125,6 +127,9 @@ void eio_session_lightened(struct eio_session *s);
 /* Answers or holds a GET, answers a POST. */
 void eio_polling_get(struct eio_session *s, struct http_exchange *x, const struct eio_request *r);
 void eio_polling_post(struct eio_session *s, struct http_exchange *x);
+
+/* Drops of what waits what is known to have arrived. */
+void eio_polling_settle(struct eio_session *s);
 
 /* Answers the held poll with what waits. */
 void eio_polling_flush(struct eio_session *s);

@@ -3,8 +3,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -40,11 +42,32 @@ static void destroy(struct loop_reap *reap)
 	free(c);
 }
 
+/* Nothing more will be learned about the last answer. */
+static void settle(struct http_conn *c, bool is_lost)
+{
+	if (c->receipt == NULL)
+		return;
+	*c->receipt = (struct http_receipt){ .is_lost = is_lost };
+	c->receipt = NULL;
+}
+
+/* A client that closes with bytes unread, or is sent some afterwards, resets the connection; else all that it has
+ * taken is acknowledged before its end comes. */
+bool http_conn_lost_answer(const struct http_conn *c, ssize_t got)
+{
+	int unacked = 0;
+
+	if (c->state == HTTP_CONN_REPLYING || got < 0)
+		return true;
+	return got == 0 && (ioctl(c->fd, SIOCOUTQ, &unacked) != 0 || unacked != 0);
+}
+
 int http_conn_release(struct http_conn *c)
 {
 	int fd = c->fd;
 
 	assert(c->state != HTTP_CONN_CLOSED);
+	settle(c, c->state == HTTP_CONN_REPLYING);
 	c->state = HTTP_CONN_CLOSED;
 	if (c->prev != NULL)
 		c->prev->next = c->next;
@@ -328,6 +351,7 @@ static bool take_bytes(struct http_conn *c, struct slice bytes)
 		return false;
 	}
 	if (is_reading_request(c)) {
+		settle(c, false);
 		if (c->state == HTTP_CONN_HEAD && !c->has_begun) {
 			c->has_begun = true;
 			start_timeout(c, c->server->options.request_us);
@@ -358,6 +382,7 @@ static void readable_ready(evutil_socket_t fd, short what, void *arg)
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 			return;
 		if (n <= 0) {
+			settle(c, http_conn_lost_answer(c, n));
 			end_by_client(c);
 			return;
 		}

@@ -15,6 +15,8 @@
 #include "net/sendq.h"
 #include "proto/http_chunked.h"
 
+#include <sys/types.h>
+
 struct event;
 
 struct http_server {
@@ -62,10 +64,11 @@ struct http_conn {
 	size_t in_at;
 	size_t head_seen; /* see http_head_end */
 	struct http_chunked chunked;
-	struct sendq out;   /* what is left of an answer */
-	bool has_begun;     /* a byte of the request has come */
-	bool is_processing; /* requests are being handed out, further up the stack */
-	bool closes;        /* after this answer */
+	struct sendq out;             /* what is left of an answer */
+	struct http_receipt *receipt; /* of the last answer; NULL: nobody asks */
+	bool has_begun;               /* a byte of the request has come */
+	bool is_processing;           /* requests are being handed out, further up the stack */
+	bool closes;                  /* after this answer */
 };
 
 /* A connection that was accepted; false, and nothing is changed, when out of memory. */
@@ -79,6 +82,9 @@ void http_conn_close(struct http_conn *c);
 
 /* Lets go of the connection without closing its descriptor, which is returned. */
 int http_conn_release(struct http_conn *c);
+
+/* True if the last answer has not arrived; `got` is what recv says now: bytes, an end (0) or an error (-1). */
+bool http_conn_lost_answer(const struct http_conn *c, ssize_t got);
 
 /* Writes an answer and goes on with the next request, or closes. */
 void http_conn_answer(struct http_conn *c, struct slice head, struct slice body);

@@ -154,6 +154,33 @@ bool http_exchange_is_live(const struct http_exchange *x)
 	return poll(&look, 1, 0) <= 0;
 }
 
+void http_exchange_watch(struct http_exchange *x, struct http_receipt *receipt)
+{
+	struct http_conn *c = conn_of(x);
+
+	assert(c->state == HTTP_CONN_ASKED);
+	*receipt = (struct http_receipt){ .conn = c };
+	c->receipt = receipt;
+}
+
+bool http_receipt_end(struct http_receipt *receipt)
+{
+	struct http_conn *c = receipt->conn;
+	struct pollfd look = { .events = POLLRDHUP };
+	ssize_t got = 1; /* a client that is still there takes its time to acknowledge */
+
+	if (c == NULL)
+		return !receipt->is_lost;
+	look.fd = c->fd;
+	if (poll(&look, 1, 0) > 0)
+		got = (look.revents & POLLERR) != 0 ? -1 : 0;
+	*receipt = (struct http_receipt){ .is_lost = http_conn_lost_answer(c, got) };
+	c->receipt = NULL;
+	if (receipt->is_lost)
+		http_conn_close(c);
+	return !receipt->is_lost;
+}
+
 void http_exchange_drop(struct http_exchange *x)
 {
 	assert(conn_of(x)->state == HTTP_CONN_ASKED);

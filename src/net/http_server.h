@@ -73,6 +73,20 @@ void http_exchange_hold(struct http_exchange *x, void (*gone)(void *arg), void *
  * is being handled. What is answered now is lost, and `gone` is still to come. */
 bool http_exchange_is_live(const struct http_exchange *x);
 
+/* Whether an answer has arrived, as far as that can be known: it is lost if the connection broke,
+ * or the client left it before it had taken all of it. Embedded in its owner. */
+struct http_receipt {
+	struct http_conn *conn; /* NULL: it is settled */
+	bool is_lost;
+};
+
+/* To be called before the reply. The receipt must stay until http_receipt_end. */
+void http_exchange_watch(struct http_exchange *x, struct http_receipt *receipt);
+
+/* Ends the watching, at any time after the reply; false if the answer is lost. One that is still on
+ * its way is given up. */
+bool http_receipt_end(struct http_receipt *receipt);
+
 /* Answers, whole (Content-Length, one write where it can), and ends the exchange. The headers are
  * ours beside `headers`: Content-Length, Connection, Date. A HEAD gets no body. */
 void http_exchange_reply(struct http_exchange *x, int status, const struct ws_header *headers,

@@ -149,6 +149,15 @@ class Server {
 		return { sid, target: `${target}&sid=${sid}` };
 	}
 
+	// Polls until the greeting of the namespace has come; everything up to it.
+	async greeted(target) {
+		let seen = '';
+
+		while (!seen.includes('auth'))
+			seen += (await this.get(target)).body;
+		return seen;
+	}
+
 	async open09() {
 		const { body } = await this.get('/socket.io/1/?t=1');
 		const [sid] = body.split(':');
