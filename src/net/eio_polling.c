@@ -5,8 +5,8 @@
 #include <assert.h>
 #include <strings.h>
 
-/* A client that leaves its poll: clients of 0.9 do so whenever they have something to say, and ask again; in
- * Engine.IO it is the end. */
+/* A client that leaves its poll: clients of 0.9 do so whenever they have something to say, and ask
+ * again; in Engine.IO it is the end. */
 static void poll_gone(void *arg)
 {
 	struct eio_session *s = arg;
@@ -139,8 +139,8 @@ void eio_polling_release(struct eio_session *s)
 		eio_polling_flush(s);
 }
 
-/* Two polls at once: the client has lost count, or another one uses its sid. Not so in 0.9, where a client that
- * has left a poll may be back before that is noticed. */
+/* Two polls at once: the client has lost count, or another one uses its sid. Not so in 0.9, where a
+ * client that has left a poll may be back before that is noticed. */
 static bool is_overlap(struct eio_session *s)
 {
 	if (s->poll == NULL)
@@ -188,8 +188,9 @@ void eio_polling_get(struct eio_session *s, struct http_exchange *x, const struc
 		eio_polling_flush(s);
 }
 
-/* True for text beyond ASCII that stands in the body as it is: it was encoded once, as clients of 2.x do. One of 1.x
- * encodes twice, and what looks like that is undone, until it is known that the client is none. */
+/* True for text beyond ASCII that stands in the body as it is: it was encoded once, as clients of
+ * 2.x do. One of 1.x encodes twice, and what looks like that is undone, until it is known that the
+ * client is none. */
 static bool is_single(struct slice body, bool is_binary, struct slice message)
 {
 	bool is_framed_text = *body.ptr >= '0' && *body.ptr <= '9';

@@ -1,8 +1,9 @@
 /*
  * eio_queue: messages that wait for a client's next poll, and the body that answers it.
  *
- * A message is kept as it would travel on a WebSocket; what a generation does to it in a body is done when the body is
- * made. What a body held is dropped only when it went out: a client may have left its poll. Pure.
+ * A message is kept as it would travel on a WebSocket; what a generation does to it in a body is
+ * done when the body is made. What a body held is dropped only when it went out: a client may have
+ * left its poll. Pure.
  */
 #ifndef TAPEDECK_NET_EIO_QUEUE_H
 #define TAPEDECK_NET_EIO_QUEUE_H
@@ -51,8 +52,8 @@ bool eio_queue_next(const struct eio_queue *q, size_t *at, bool *is_binary, stru
 /* Drops what lies before `at`. */
 void eio_queue_drop(struct eio_queue *q, size_t at);
 
-/* Appends to `body` the messages that a body holds, from the front on; `*at` lies behind them. False: out of
- * memory. */
+/* Appends to `body` the messages that a body holds, from the front on; `*at` lies behind them.
+ * False: out of memory. */
 bool eio_queue_body(const struct eio_queue *q, const struct eio_framing *framing, struct buf *body,
 	size_t *at) MUST_CHECK;
 

@@ -1,8 +1,8 @@
 /*
  * eio_reply: how a server of Engine.IO answers over HTTP.
  *
- * Answers may be read by pages of any origin: a page needs nothing here but what its own client sends, and no cookie
- * means anything.
+ * Answers may be read by pages of any origin: a page needs nothing here but what its own client
+ * sends, and no cookie means anything.
  */
 #ifndef TAPEDECK_NET_EIO_REPLY_H
 #define TAPEDECK_NET_EIO_REPLY_H

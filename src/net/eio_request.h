@@ -26,8 +26,8 @@ struct eio_request {
 	bool disconnects;          /* 0.9: the session is to end */
 };
 
-/* Reads the request. `base` begins and ends with a slash; it is found without its last one, too. False: the
- * path is not below it. */
+/* Reads the request. `base` begins and ends with a slash; it is found without its last one, too.
+ * False: the path is not below it. */
 bool eio_request_read(
 	const char *base, struct slice path, struct slice query, struct eio_request *out);
 

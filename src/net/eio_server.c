@@ -104,8 +104,8 @@ static bool admit(
 	return false;
 }
 
-/* A session for a client that was admitted, with the first packet queued. If it fails, the request was
- * answered. */
+/* A session for a client that was admitted, with the first packet queued. If it fails, the request
+ * was answered. */
 static struct eio_session *begin(
 	struct eio_server *server, struct http_exchange *x, const struct generation *generation)
 {
@@ -147,8 +147,8 @@ static bool queue_open(struct eio_session *s, bool is_polling)
 	return ok;
 }
 
-/* The answer is the open packet alone, as some clients read no further; what the owner says at once goes with
- * the next poll. */
+/* The answer is the open packet alone, as some clients read no further; what the owner says at once
+ * goes with the next poll. */
 static void open_polling(
 	struct eio_session *s, struct http_exchange *x, const struct eio_request *r)
 {
@@ -172,8 +172,8 @@ static void open_polling(
 	buf_release(&body);
 }
 
-/* The owner sees the handshake before it is answered. If the session has ended by then, the client hears of it
- * over its WebSocket. */
+/* The owner sees the handshake before it is answered. If the session has ended by then, the client
+ * hears of it over its WebSocket. */
 static void open_websocket(struct eio_session *s, struct http_exchange *x)
 {
 	struct err e;
@@ -289,7 +289,8 @@ static void handshake_09(struct eio_server *server, struct http_exchange *x)
 	buf_release(&body);
 }
 
-/* The client has its WebSocket. One that it had before, or a poll, is dead, or it would not come again. */
+/* The client has its WebSocket. One that it had before, or a poll, is dead, or it would not come
+ * again. */
 static void connect_09(struct eio_session *s, struct http_exchange *x)
 {
 	struct err e;

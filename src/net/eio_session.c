@@ -254,7 +254,8 @@ void eio_session_heard(struct eio_session *s)
 	s->is_pinged = false;
 }
 
-/* Sends a ping. In 0.9 a poll is answered with an empty packet instead, and must then be asked again. */
+/* Sends a ping. In 0.9 a poll is answered with an empty packet instead, and must then be asked
+ * again. */
 static void ping(struct eio_session *s)
 {
 	struct eio_packet packet = { .type = EIO_PING };
@@ -267,8 +268,9 @@ static void ping(struct eio_session *s)
 		eio_polling_release(s);
 }
 
-/* A client of Engine.IO 4 owes an answer to each ping. Elsewhere any packet will do: some clients of 0.9 send
- * heartbeats of their own and answer none, and in Engine.IO 3 the client pings. 0.9 counts in whole seconds. */
+/* A client of Engine.IO 4 owes an answer to each ping. Elsewhere any packet will do: some clients
+ * of 0.9 send heartbeats of their own and answer none, and in Engine.IO 3 the client pings. 0.9
+ * counts in whole seconds. */
 static int64_t deadline(const struct eio_session *s)
 {
 	int64_t interval_us = s->server->options.ping_interval_ms * (int64_t)1000;
@@ -281,7 +283,8 @@ static int64_t deadline(const struct eio_session *s)
 	return s->heard_us + interval_us + timeout_us;
 }
 
-/* While data waits to be sent a client cannot have seen the ping behind it: whether it reads is judged there. */
+/* While data waits to be sent a client cannot have seen the ping behind it: whether it reads is
+ * judged there. */
 static bool is_excused(const struct eio_session *s)
 {
 	return s->ws != NULL && ws_server_pending(s->ws) != 0;

@@ -1,9 +1,11 @@
 /*
- * eio_session: what the files of eio_server share: the server, its sessions, and how a session ends.
+ * eio_session: what the files of eio_server share: the server, its sessions, and how a session
+ * ends.
  *
- * A session is in the server's table as long as requests may find it, and in its list until it is destroyed. When
- * it ends its owner is told at the end of the turn; what still has to reach the client (a close frame, the last
- * bodies of a polling client) is sent meanwhile, and the object goes when both are done.
+ * A session is in the server's table as long as requests may find it, and in its list until it is
+ * destroyed. When it ends its owner is told at the end of the turn; what still has to reach the
+ * client (a close frame, the last bodies of a polling client) is sent meanwhile, and the object
+ * goes when both are done.
  */
 #ifndef TAPEDECK_NET_EIO_SESSION_H
 #define TAPEDECK_NET_EIO_SESSION_H
@@ -74,14 +76,14 @@ struct eio_session {
 	struct ws_server *ws;       /* NULL: polling */
 	struct ws_server *probe;    /* a WebSocket that wants to take over */
 	struct eio_queue queue;     /* what waits while there is no WebSocket */
-	size_t in_doubt; /* of the queue, from the front: sent in 0.9, but perhaps to a client that had left */
+	size_t in_doubt; /* of the queue, from the front: sent, but perhaps to who had left; 0.9 only */
 	struct http_receipt receipt; /* says so, if `in_doubt` is not 0 */
 };
 
 /* ---- eio_session.c ---- */
 
-/* Writes a new sid: random, so that nobody guesses another's, and fit for a path. False: the kernel has no randomness,
- * or memory is short. */
+/* Writes a new sid: random, so that nobody guesses another's, and fit for a path. False: the kernel
+ * has no randomness, or memory is short. */
 bool eio_sid_make(char out[EIO_SID_SIZE]) MUST_CHECK;
 
 /* A session that is not yet known to its owner; NULL when memory is short. */
@@ -142,15 +144,15 @@ void eio_polling_release(struct eio_session *s);
 
 /* ---- eio_socket.c ---- */
 
-/* Accepts a WebSocket as the session's transport, and sends what waits. False: the request was answered with
- * an error. */
+/* Accepts a WebSocket as the session's transport, and sends what waits. False: the request was
+ * answered with an error. */
 bool eio_socket_accept(struct eio_session *s, struct http_exchange *x, struct err *e) MUST_CHECK;
 
 /* Accepts a WebSocket that is to take over from polling. */
 void eio_socket_probe(struct eio_session *s, struct http_exchange *x);
 
-/* Accepts a WebSocket only to close it, with words (may be empty) before: clients of old take an answer over HTTP for
- * a broken server. */
+/* Accepts a WebSocket only to close it, with words (may be empty) before: clients of old take an
+ * answer over HTTP for a broken server. */
 void eio_socket_turn_away(struct eio_server *server, const struct generation *generation,
 	struct http_exchange *x, struct slice words);
 

@@ -106,7 +106,8 @@ static void take_over(struct eio_session *s)
 		eio_session_leave_websocket(s);
 }
 
-/* The client asks whether the WebSocket works. A poll that is held must return before it goes on. */
+/* The client asks whether the WebSocket works. A poll that is held must return before it goes
+ * on. */
 static void answer_probe(struct eio_session *s)
 {
 	if (!ws_server_send(s->probe, WS_OP_TEXT, slice_of("3probe")))

@@ -51,8 +51,8 @@ static void settle(struct http_conn *c, bool is_lost)
 	c->receipt = NULL;
 }
 
-/* A client that closes with bytes unread, or is sent some afterwards, resets the connection; else all that it has
- * taken is acknowledged before its end comes. */
+/* A client that closes with bytes unread, or is sent some afterwards, resets the connection; else
+ * all that it has taken is acknowledged before its end comes. */
 bool http_conn_lost_answer(const struct http_conn *c, ssize_t got)
 {
 	int unacked = 0;

@@ -83,7 +83,8 @@ void http_conn_close(struct http_conn *c);
 /* Lets go of the connection without closing its descriptor, which is returned. */
 int http_conn_release(struct http_conn *c);
 
-/* True if the last answer has not arrived; `got` is what recv says now: bytes, an end (0) or an error (-1). */
+/* True if the last answer has not arrived; `got` is what recv says now: bytes, an end (0) or an
+ * error (-1). */
 bool http_conn_lost_answer(const struct http_conn *c, ssize_t got);
 
 /* Writes an answer and goes on with the next request, or closes. */

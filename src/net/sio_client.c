@@ -75,7 +75,8 @@ void sio_client_closed(void *arg, enum eio_end end, const struct err *e)
 
 /* ---- joining ---- */
 
-/* Clients of 0.9 know a reason by its number only; that of missing rights makes the namespace fail. */
+/* Clients of 0.9 know a reason by its number only; that of missing rights makes the namespace
+ * fail. */
 static void refuse_09(struct sio_client *c, struct slice nsp)
 {
 	struct buf *text = &c->server->text;
@@ -264,7 +265,8 @@ static void take_packet(struct sio_client *c, const struct sio_packet *packet)
 	}
 	s = sio_socket_find(c, packet->nsp);
 	if (s == NULL) {
-		/* A client of Engine.IO 4 has to join first. What is on its way when we send it away is no fault. */
+		/* A client of Engine.IO 4 has to join first. What is on its way when we send it
+		 * away is no fault. */
 		if (!c->generation->joins_unasked && !c->has_sent_away)
 			fail(c, ERR_PROTOCOL, "a packet for a namespace that the client is not in");
 		return;

@@ -1,8 +1,9 @@
 /*
  * sio_client: what the files of sio_server share: the server, its clients and their sockets.
  *
- * A client is a session of the engine; it lives as long as that. Its sockets, one for each namespace, may
- * come and go. One that is gone is destroyed at the end of the turn, after its owner was told.
+ * A client is a session of the engine; it lives as long as that. Its sockets, one for each
+ * namespace, may come and go. One that is gone is destroyed at the end of the turn, after its owner
+ * was told.
  */
 #ifndef TAPEDECK_NET_SIO_CLIENT_H
 #define TAPEDECK_NET_SIO_CLIENT_H
@@ -58,7 +59,8 @@ struct sio_socket {
 
 /* ---- sio_client.c: what clients say ---- */
 
-/* A client whose session has begun; NULL when out of memory. It is put into "/" where its generation does so. */
+/* A client whose session has begun; NULL when out of memory. It is put into "/" where its
+ * generation does so. */
 struct sio_client *sio_client_new(
 	struct sio_server *server, struct eio_session *session, struct slice query) MUST_CHECK;
 

@@ -1,12 +1,14 @@
 /*
  * sio_server: Socket.IO on the side of a server: namespaces, events, acks, over eio_server.
  *
- * A socket is one client in one namespace. Every generation looks the same from here: a client of 0.9 and one of
- * Engine.IO 3 are put into "/" by themselves, one of Engine.IO 4 asks. Refusals go out the way each generation does it: 0.9 at
- * the handshake (403), or for another namespace as `7::/nsp:` and the message; Engine.IO 3 as `44` with `data`, or else the
- * message as a string; Engine.IO 4 as `44{"message":...,"data":...}`. A refusal leaves the session open: the client closes
- * it, or it ends when it has been in no namespace for SIO_JOIN_MS. What is sent stays JSON text; nothing is
- * re-serialised, but for what eio_server_options.escapes_text does. Loop thread only.
+ * A socket is one client in one namespace. Every generation looks the same from here: a client of
+ * 0.9 and one of Engine.IO 3 are put into "/" by themselves, one of Engine.IO 4 asks. Refusals go
+ * out the way each generation does it: 0.9 at the handshake (403), or for another namespace as
+ * `7::/nsp:` and the message; Engine.IO 3 as `44` with `data`, or else the message as a string;
+ * Engine.IO 4 as `44{"message":...,"data":...}`. A refusal leaves the session open: the client
+ * closes it, or it ends when it has been in no namespace for SIO_JOIN_MS. What is sent stays JSON
+ * text; nothing is re-serialised, but for what eio_server_options.escapes_text does. Loop thread
+ * only.
  */
 #ifndef TAPEDECK_NET_SIO_SERVER_H
 #define TAPEDECK_NET_SIO_SERVER_H
@@ -31,9 +33,8 @@ struct sio_socket;
 struct sio_join {
 	const struct generation *generation;
 	struct slice nsp;
-	struct slice
-		query; /* of the handshake, as sent; in front of it that of the namespace, where it has one */
-	struct slice auth; /* JSON of the CONNECT packet, checked; empty: none */
+	struct slice query; /* of the namespace, if it has one, then that of the handshake */
+	struct slice auth;  /* JSON of the CONNECT packet, checked; empty: none */
 };
 
 struct sio_refusal {
@@ -44,7 +45,7 @@ struct sio_refusal {
 enum sio_verdict {
 	SIO_ACCEPT, /* in; the answer is sent, then `joined` is called */
 	SIO_REFUSE,
-	SIO_LATER, /* in, and `joined` is called, but sio_socket_confirm sends the answer: missed events go first */
+	SIO_LATER, /* in, but sio_socket_confirm sends the answer: missed events go before it */
 };
 
 struct sio_event {
@@ -62,15 +63,16 @@ struct sio_server_events {
 		struct eio_refusal *refusal);
 	/* May this client join this namespace? For "/" of 0.9 it is asked at the handshake. */
 	enum sio_verdict (*join)(void *arg, const struct sio_join *j, struct sio_refusal *refusal);
-	/* A socket is there; what is returned goes to the callbacks below. NULL: out of memory, it is sent away. It
-	 * may be sent away inside. */
+	/* A socket is there; what is returned goes to the callbacks below. NULL: out of memory, it
+	 * is sent away. It may be sent away inside. */
 	void *(*joined)(void *arg, struct sio_socket *s, const struct sio_join *j);
 	/* Borrowed for the call. */
 	void (*event)(void *socket_arg, const struct sio_event *event);
 	/* sio_socket_is_full has become false. */
 	void (*drained)(void *socket_arg);
-	/* Once, at the end of the loop's turn, for every socket that joined; it is gone then. `is_goodbye`: the client
-	 * left this namespace with a packet, or sio_socket_disconnect sent it away; else its session ended. */
+	/* Once, at the end of the loop's turn, for every socket that joined; it is gone then.
+	 * `is_goodbye`: the client left this namespace with a packet, or sio_socket_disconnect sent
+	 * it away; else its session ended. */
 	void (*left)(void *socket_arg, enum eio_end end, bool is_goodbye);
 };
 
@@ -79,8 +81,8 @@ bool sio_server_new(struct sio_server **out, struct loop *l,
 	const struct eio_server_options *options, const struct sio_server_events *events, void *arg,
 	struct err *e) MUST_CHECK;
 
-/* Ends all sessions abruptly; `left` comes at once. To be called before the http_server is freed, and not from
- * inside a callback of the server's or of a request. Accepts NULL. */
+/* Ends all sessions abruptly; `left` comes at once. To be called before the http_server is freed,
+ * and not from inside a callback of the server's or of a request. Accepts NULL. */
 void sio_server_free(struct sio_server *s);
 
 /* Ends sessions without a namespace after another time than SIO_JOIN_MS. */
@@ -101,12 +103,13 @@ struct eio_session *sio_socket_session(const struct sio_socket *s);
  * EIO_SID_MAX. */
 bool sio_socket_set_sid(struct sio_socket *s, const char *sid) MUST_CHECK;
 
-/* After SIO_LATER, once: sends the answer to CONNECT. `more` is JSON members behind "sid", or empty; only Engine.IO 4
- * has a place for them. The functions that send return false when the session has ended or ends with this. */
+/* After SIO_LATER, once: sends the answer to CONNECT. `more` is JSON members behind "sid", or
+ * empty; only Engine.IO 4 has a place for them. The functions that send return false when the
+ * session has ended or ends with this. */
 bool sio_socket_confirm(struct sio_socket *s, struct slice more) MUST_CHECK;
 
-/* Sends an event: `name` is a JSON string token, `args` as in struct sio_event; attachments make it a binary one. 0.9
- * has no binary: there the attachments are left out. */
+/* Sends an event: `name` is a JSON string token, `args` as in struct sio_event; attachments make it
+ * a binary one. 0.9 has no binary: there the attachments are left out. */
 bool sio_socket_emit(struct sio_socket *s, struct slice name, struct slice args,
 	const struct slice *attachments, size_t count) MUST_CHECK;
 
@@ -125,8 +128,8 @@ struct slice sio_event_attachment(const struct sio_event *event, uint32_t n);
 
 bool sio_socket_is_full(const struct sio_socket *s);
 
-/* Sends the client out of the namespace (`41`; in 0.9 `0::`, which ends the session, too); with `close` its session
- * ends. */
+/* Sends the client out of the namespace (`41`; in 0.9 `0::`, which ends the session, too); with
+ * `close` its session ends. */
 void sio_socket_disconnect(struct sio_socket *s, bool close);
 
 /* Cuts the client's connection as a crash of the server would. */

@@ -91,9 +91,8 @@ served('garbage in a POST ends the session', {}, async (server) => {
 	for (const [eio, bodies] of [[4, ['', 'x', '4a\x1e', '\x1e', 'b####', '4\xff', '0{}', '2']], [3, ['', 'x', '5:4a', '999999999999:4a', '1:', '0:', '\x00\xff']]]) {
 		for (const body of bodies) {
 			const { target } = await server.open(eio, '/engine.io/', '&b64=1');
-			const poll = server.poll(target);
+			const poll = await server.poll(target);
 
-			await poll.sent;
 			const answer = await server.post(target, Buffer.from(body, 'latin1'));
 
 			assert.equal(answer.status, 400, JSON.stringify(body));
@@ -126,7 +125,7 @@ served('clients that fall silent are dropped', { 'ping-interval': 200, 'ping-tim
 	await server.open09();
 	// One that polls, but says nothing.
 	const { target } = await server.open(3, '/engine.io/', '&b64=1');
-	const poll = server.poll(target);
+	const poll = await server.poll(target);
 
 	for (const ws of silent)
 		await ws.end();
@@ -211,9 +210,8 @@ served('many come and go at once, in every state', { 'ping-interval': 2000, 'pin
 		else
 			raw.socket.resetAndDestroy();
 		const { sid, target: polled } = await server.open(n % 2 === 0 ? 4 : 3, '/engine.io/', '&b64=1');
-		const poll = server.poll(polled);
+		const poll = await server.poll(polled);
 
-		await poll.sent;
 		const ws = await server.websocket(`/engine.io/?EIO=4&transport=websocket&sid=${sid}`);
 
 		ws.ws.send('2probe');

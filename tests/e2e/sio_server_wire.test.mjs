@@ -104,9 +104,8 @@ served('texts over polling of Engine.IO 3', {}, async (server) => {
 
 served('a poll brings packets, the answer to a POST never does', {}, async (server) => {
 	const { target } = await server.open();
-	const poll = server.poll(target);
+	const poll = await server.poll(target);
 
-	await poll.sent;
 	const { body, headers } = await server.post(target, '4one\x1e4two\x1ebAQI=');
 
 	assert.equal(body, 'ok');
@@ -137,9 +136,8 @@ served('long queues are split over several polls, none of which is lost', { 'pin
 
 served('two polls at once end a session of Engine.IO; in 0.9 the later one counts', {}, async (server) => {
 	const { target } = await server.open();
-	const first = server.poll(target);
+	const first = await server.poll(target);
 
-	await first.sent;
 	const second = await server.get(target);
 
 	assert.deepEqual(await first.answer, { status: 200, body: '1' });
@@ -150,12 +148,10 @@ served('two polls at once end a session of Engine.IO; in 0.9 the later one count
 	const old = await server.open09();
 
 	await server.greeted(old.target);
-	const held = server.poll(old.target);
+	const held = await server.poll(old.target);
 
-	await held.sent;
-	const later = server.poll(old.target);
+	const later = await server.poll(old.target);
 
-	await later.sent;
 	assert.equal((await server.post(old.target, '5:::{"name":"message","args":[1]}')).body, '1');
 	assert.deepEqual(await later.answer, { status: 200, body: '5:::{"name":"message-back","args":[1]}' });
 	assert.equal(held.answered, false);
@@ -163,22 +159,21 @@ served('two polls at once end a session of Engine.IO; in 0.9 the later one count
 
 served('a poll that its client leaves: the end of a session of Engine.IO, nothing in 0.9', {}, async (server) => {
 	const { target } = await server.open();
-	const poll = server.poll(target);
+	const poll = await server.poll(target);
 
-	await poll.sent;
 	poll.abort();
 	await server.says(/a session has ended how=lost/);
 	assert.equal(JSON.parse((await server.get(target)).body).code, 1);
 
-	// The Java client leaves its poll whenever it has something to say: what is written meanwhile must come later.
+	// The Java client leaves its poll whenever it has something to say: what is written meanwhile must come later, and
+	// what it has not read, again.
 	const old = await server.open09();
 	const seen = [];
 
 	await server.greeted(old.target);
 	for (let n = 0; n < 50; n++) {
-		const held = server.poll(old.target);
+		const held = await server.poll(old.target, { isDeaf: true });
 
-		await held.sent;
 		held.abort();
 		await server.post(old.target, `5:::{"name":"message","args":[${n}]}`);
 	}
@@ -191,9 +186,8 @@ served('an upgrade, and one that is given up', {}, async (server) => {
 	const { sid, target } = await server.open();
 	const address = `/engine.io/?EIO=4&transport=websocket&sid=${sid}`;
 	const given = await server.websocket(address);
-	const poll = server.poll(target);
+	const poll = await server.poll(target);
 
-	await poll.sent;
 	given.ws.send('2probe');
 	assert.equal(await given.next(), '3probe');
 	assert.deepEqual(await poll.answer, { status: 200, body: '6' });
@@ -276,9 +270,8 @@ served('0.9 on the wire', { 'ping-interval': 25_000, 'ping-timeout': 35_000 }, a
 	await server.post(target, '1::/nosuch');
 	assert.equal((await server.get(target)).body, '7::/nosuch:2');
 
-	const poll = server.poll(target);
+	const poll = await server.poll(target);
 
-	await poll.sent;
 	const left = await server.get(`${target}&disconnect=1`);
 
 	assert.deepEqual([left.status, left.body], [200, '']);
