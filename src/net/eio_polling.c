@@ -152,8 +152,8 @@ static bool is_overlap(struct eio_session *s)
 	return false;
 }
 
-/* python-engineio (by way of requests or aiohttp) leaves when a body has more packets than it is used to. All others
- * take as many as there are, which matters where the way is long. */
+/* python-engineio (by way of requests or aiohttp) leaves when a body has more packets than it is
+ * used to. All others take as many as there are, which matters where the way is long. */
 static bool is_python(const struct http_exchange *x)
 {
 	static const char name[] = "python";

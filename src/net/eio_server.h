@@ -36,8 +36,8 @@ struct eio_server_options {
 	size_t sessions_max;
 	bool allows_eio3; /* Engine.IO 3 is understood, too */
 	bool allows_09;
-	/* Text messages are Socket.IO packets: where a client of Engine.IO 3 polls, which may be 1.x
-	 * or 2.x, they are escaped to ASCII, which both read alike. */
+	/* Text messages are Socket.IO packets: where a client of Engine.IO 3 polls, which may be
+	 * 1.x or 2.x, they are escaped to ASCII, which both read alike. */
 	bool escapes_text;
 };
 

@@ -170,8 +170,9 @@ void eio_session_leave_websocket(struct eio_session *s)
 	s->is_listed = false;
 }
 
-/* The client fetches what waits, and only then the close packet, by a poll of its own: one of Socket.IO 4 would forget
- * the events that come along with it. One that is upgrading, and may have stopped to poll, gets it all by the WebSocket. */
+/* The client fetches what waits, and only then the close packet, by a poll of its own: one of
+ * Socket.IO 4 would forget the events that come along with it. One that is upgrading, and may have
+ * stopped to poll, gets it all by the WebSocket. */
 static void leave_in_time(struct eio_session *s)
 {
 	s->owes_close = true;
