@@ -19,7 +19,7 @@ const io = attachServer(4, server, { serveClient: false });
 let ready = 0;
 
 function isFull(socket) {
-	return socket.conn.writeBuffer.length > BACKLOG;
+	return socket.conn.writeBuffer.length > BACKLOG || !socket.conn.transport.writable;
 }
 
 function pump(sockets, emit, at = 0) {
