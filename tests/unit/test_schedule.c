@@ -98,10 +98,10 @@ static void due_times_follow_speed_pause_and_seek(void **state)
 	setup(&b, 10 * SCHEDULE_SPEED_ONE, false);
 	schedule_start(&b.schedule, 0, WALL);
 	assert_int_equal(due(&b, T0 + 50 * S), 5 * S);
-	schedule_pause(&b.schedule, 2 * S, WALL);
+	schedule_pause(&b.schedule, 2 * S);
 	assert_true(due(&b, T0 + 20 * S) < 0);
 	assert_true(due(&b, T0 + 20 * S + 1) == SCHEDULE_NEVER);
-	schedule_resume(&b.schedule, 1000 * S);
+	schedule_resume(&b.schedule, 1000 * S, WALL);
 	assert_int_equal(due(&b, T0 + 50 * S), 1003 * S);
 	schedule_set_speed(&b.schedule, SCHEDULE_SLOWEST, 1001 * S);
 	assert_int_equal(due(&b, T0 + 31 * S), 1101 * S);
@@ -123,13 +123,13 @@ static void a_seek_brings_an_ended_tape_back_and_is_cut_to_its_span(void **state
 	schedule_start(&b.schedule, 0, WALL);
 	schedule_update(&b.schedule, 200 * S);
 	assert_int_equal(b.schedule.state, SCHEDULE_ENDED);
-	schedule_pause(&b.schedule, 200 * S, WALL);
-	schedule_resume(&b.schedule, 200 * S);
+	schedule_pause(&b.schedule, 200 * S);
+	schedule_resume(&b.schedule, 200 * S, WALL);
 	assert_int_equal(b.schedule.state, SCHEDULE_ENDED);
 	schedule_seek(&b.schedule, 0, 300 * S);
 	assert_int_equal(b.schedule.state, SCHEDULE_PLAYING);
 	assert_int_equal(due(&b, T0), 300 * S);
-	schedule_pause(&b.schedule, 301 * S, WALL);
+	schedule_pause(&b.schedule, 301 * S);
 	schedule_seek(&b.schedule, INT64_MAX, 301 * S);
 	assert_int_equal(b.schedule.state, SCHEDULE_PAUSED);
 	assert_int_equal(schedule_position(&b.schedule, 301 * S), T0 + 100 * S);
@@ -146,18 +146,33 @@ static void a_step_plays_one_event_of_several_at_one_instant(void **state)
 
 	(void)state;
 	setup(&b, 1 * SCHEDULE_SPEED_ONE, false);
-	schedule_pause(&b.schedule, 0, WALL);
+	schedule_pause(&b.schedule, 0);
 	assert_int_equal(b.schedule.state, SCHEDULE_PAUSED);
 	assert_false(schedule_is_due(&b.schedule, &one, 9 * S));
-	schedule_step(&b.schedule, &one);
+	schedule_step(&b.schedule, &one, WALL);
 	assert_true(schedule_is_due(&b.schedule, &one, 9 * S));
 	assert_false(schedule_is_due(&b.schedule, &two, 9 * S));
-	schedule_step(&b.schedule, &two);
+	schedule_step(&b.schedule, &two, WALL);
 	assert_true(schedule_is_due(&b.schedule, &two, 9 * S));
 	assert_false(schedule_is_due(&b.schedule, &other, 9 * S));
-	schedule_resume(&b.schedule, 10 * S);
+	schedule_resume(&b.schedule, 10 * S, WALL);
 	assert_true(schedule_is_due(&b.schedule, &other, 10 * S));
 	assert_int_equal(due(&b, T0 + S), 11 * S);
+	timeline_release(&b.timeline);
+}
+
+static void what_was_paused_from_the_start_starts_when_it_is_resumed(void **state)
+{
+	struct bench b;
+	const struct mark m = { .time_us = T0 + S, .event_id = 1 };
+
+	(void)state;
+	setup(&b, 1 * SCHEDULE_SPEED_ONE, false);
+	schedule_pause(&b.schedule, 0);
+	schedule_resume(&b.schedule, 5 * S, WALL + 5 * S);
+	schedule_pause(&b.schedule, 6 * S);
+	schedule_resume(&b.schedule, 9 * S, WALL + 9 * S);
+	assert_int_equal(m.time_us + schedule_shift(&b.schedule, &m), WALL + 6 * S);
 	timeline_release(&b.timeline);
 }
 
@@ -178,12 +193,12 @@ static void as_fast_as_possible_the_foremost_client_says_where_the_tape_is(void 
 	schedule_reached(&b.schedule, &behind);
 	joined = schedule_joined(&b.schedule, 50 * S);
 	assert_int_equal(mark_compare(&joined, &ahead), 0);
-	schedule_pause(&b.schedule, 50 * S, WALL);
+	schedule_pause(&b.schedule, 50 * S);
 	assert_true(schedule_is_due(&b.schedule, &behind, 50 * S));
 	assert_false(schedule_is_due(
 		&b.schedule, &(struct mark){ .time_us = T0 + 30 * S, .event_id = 10 }, 50 * S));
 	schedule_set_speed(&b.schedule, SCHEDULE_SPEED_ONE, 50 * S);
-	schedule_resume(&b.schedule, 60 * S);
+	schedule_resume(&b.schedule, 60 * S, WALL);
 	assert_int_equal(due(&b, T0 + 31 * S), 61 * S);
 	schedule_set_speed(&b.schedule, SCHEDULE_MAX, 60 * S);
 	schedule_reached_end(&b.schedule);
@@ -332,12 +347,12 @@ static void operate(struct model *m, struct schedule *s)
 			m->state = SCHEDULE_PLAYING;
 		break;
 	case 1:
-		schedule_pause(s, m->now, WALL);
+		schedule_pause(s, m->now);
 		if (m->state == SCHEDULE_PLAYING || m->state == SCHEDULE_WAITING)
 			m->state = SCHEDULE_PAUSED;
 		break;
 	case 2:
-		schedule_resume(s, m->now);
+		schedule_resume(s, m->now, WALL);
 		if (m->state == SCHEDULE_PAUSED)
 			m->state = SCHEDULE_PLAYING;
 		break;
@@ -420,6 +435,7 @@ int main(void)
 		cmocka_unit_test(due_times_follow_speed_pause_and_seek),
 		cmocka_unit_test(a_seek_brings_an_ended_tape_back_and_is_cut_to_its_span),
 		cmocka_unit_test(a_step_plays_one_event_of_several_at_one_instant),
+		cmocka_unit_test(what_was_paused_from_the_start_starts_when_it_is_resumed),
 		cmocka_unit_test(as_fast_as_possible_the_foremost_client_says_where_the_tape_is),
 		cmocka_unit_test(laps_follow_each_other_without_drift),
 		cmocka_unit_test(any_sequence_of_operations_plays_what_the_model_plays),

@@ -198,7 +198,7 @@ static struct player_clock *clock_new(struct player *p, struct slice owner)
 	p->n_clocks++;
 	schedule_seek(&k->schedule, p->begin_us, clock_mono_us());
 	if (p->is_held)
-		schedule_pause(&k->schedule, clock_mono_us(), clock_wall_us());
+		schedule_pause(&k->schedule, clock_mono_us());
 	else if (p->options.start == PLAYER_AT_ONCE)
 		player_clock_start(k, clock_mono_us());
 	return k;

@@ -45,19 +45,19 @@ static void step(struct player_clock *k)
 	struct mark next;
 
 	if (k->schedule.state == SCHEDULE_PAUSED && find_next(k, &next))
-		schedule_step(&k->schedule, &next);
+		schedule_step(&k->schedule, &next, clock_wall_us());
 }
 
 static void control(struct player_clock *k, enum player_do what, int64_t value, int64_t now_us)
 {
 	switch (what) {
 	case PLAYER_PAUSE:
-		schedule_pause(&k->schedule, now_us, clock_wall_us());
+		schedule_pause(&k->schedule, now_us);
 		break;
 	case PLAYER_RESUME:
 		if (k->schedule.state == SCHEDULE_WAITING)
 			schedule_start(&k->schedule, now_us, clock_wall_us());
-		schedule_resume(&k->schedule, now_us);
+		schedule_resume(&k->schedule, now_us, clock_wall_us());
 		break;
 	case PLAYER_STEP:
 		step(k);

@@ -86,6 +86,13 @@ static void settle(struct schedule *s, int64_t now_us)
 	s->out = schedule_mark_at(s, s->played_us);
 }
 
+static void begin(struct schedule *s, int64_t wall_us)
+{
+	if (!s->has_begun)
+		s->wall_start_us = wall_us;
+	s->has_begun = true;
+}
+
 static void play(struct schedule *s, int64_t now_us)
 {
 	s->state = SCHEDULE_PLAYING;
@@ -96,25 +103,25 @@ void schedule_start(struct schedule *s, int64_t now_us, int64_t wall_us)
 {
 	if (s->state != SCHEDULE_WAITING)
 		return;
-	s->wall_start_us = wall_us;
+	begin(s, wall_us);
 	play(s, now_us);
 }
 
-void schedule_pause(struct schedule *s, int64_t now_us, int64_t wall_us)
+void schedule_pause(struct schedule *s, int64_t now_us)
 {
 	schedule_update(s, now_us);
-	if (s->state == SCHEDULE_WAITING)
-		s->wall_start_us = wall_us;
-	else if (s->state != SCHEDULE_PLAYING)
+	if (s->state != SCHEDULE_WAITING && s->state != SCHEDULE_PLAYING)
 		return;
 	settle(s, now_us);
 	s->state = SCHEDULE_PAUSED;
 }
 
-void schedule_resume(struct schedule *s, int64_t now_us)
+void schedule_resume(struct schedule *s, int64_t now_us, int64_t wall_us)
 {
-	if (s->state == SCHEDULE_PAUSED)
-		play(s, now_us);
+	if (s->state != SCHEDULE_PAUSED)
+		return;
+	begin(s, wall_us);
+	play(s, now_us);
 }
 
 void schedule_set_speed(struct schedule *s, int64_t speed, int64_t now_us)
@@ -143,10 +150,11 @@ void schedule_seek(struct schedule *s, int64_t time_us, int64_t now_us)
 		play(s, now_us);
 }
 
-void schedule_step(struct schedule *s, const struct mark *mark)
+void schedule_step(struct schedule *s, const struct mark *mark, int64_t wall_us)
 {
 	if (s->state != SCHEDULE_PAUSED)
 		return;
+	begin(s, wall_us);
 	assert(mark_compare(&s->out, mark) < 0);
 	s->out = *mark;
 	s->played_us = schedule_played(s, mark);

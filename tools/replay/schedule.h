@@ -50,12 +50,13 @@ struct schedule {
 	enum schedule_state state;
 	int64_t speed;
 	bool loops;
-	uint32_t seeks;        /* counts them: who reads the tape begins anew behind `sought` */
-	struct mark sought;    /* by the last of them */
-	int64_t anchor_us;     /* monotonic time, while playing */
-	int64_t played_us;     /* of all laps; at the anchor, or where it goes on */
-	struct mark out;       /* what has been played, unless it follows from the anchor */
-	int64_t wall_start_us; /* wall clock at the start */
+	uint32_t seeks;     /* counts them: who reads the tape begins anew behind `sought` */
+	struct mark sought; /* by the last of them */
+	int64_t anchor_us;  /* monotonic time, while playing */
+	int64_t played_us;  /* of all laps; at the anchor, or where it goes on */
+	struct mark out;    /* what has been played, unless it follows from the anchor */
+	bool has_begun;
+	int64_t wall_start_us; /* wall clock when something could be played for the first time */
 };
 
 /* Waits at the beginning of the timeline, which must outlive it. */
@@ -64,17 +65,16 @@ void schedule_init(struct schedule *s, const struct timeline *timeline, int64_t 
 /* Starts if it is waiting. */
 void schedule_start(struct schedule *s, int64_t now_us, int64_t wall_us);
 
-/* Each of them does nothing in a state that it does not fit; the first event of a pause or step may come from waiting,
- * too: the clock then counts as started. */
-void schedule_pause(struct schedule *s, int64_t now_us, int64_t wall_us);
-void schedule_resume(struct schedule *s, int64_t now_us);
+/* Each of them does nothing in a state that it does not fit. A clock that waits can be paused, too. */
+void schedule_pause(struct schedule *s, int64_t now_us);
+void schedule_resume(struct schedule *s, int64_t now_us, int64_t wall_us);
 void schedule_set_speed(struct schedule *s, int64_t speed, int64_t now_us);
 
 /* Goes to before the first event at or behind `time_us`, which is cut to the tape's span. */
 void schedule_seek(struct schedule *s, int64_t time_us, int64_t now_us);
 
 /* Paused: everything up to `mark`, which is the next event's, is played. */
-void schedule_step(struct schedule *s, const struct mark *mark);
+void schedule_step(struct schedule *s, const struct mark *mark, int64_t wall_us);
 
 /* Looks at the time: past the last event the state becomes `ended`. */
 void schedule_update(struct schedule *s, int64_t now_us);
