@@ -351,9 +351,28 @@ static void a_client_joins_without_auth(void **state)
 	buf_release(&b);
 }
 
+static void bytes_that_came_as_text_are_undone(void **state)
+{
+	static const struct slice bad[] = { S(""), S("b"), S("4AQI="), S("b4AQI"), S("bxAQI="),
+		S("b4A\xc3\xa9=") };
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 10);
+	assert_true(
+		buf_append_str(&b, "before") && eio3_base64_undo((struct slice)S("b4AQI="), &b));
+	assert_slice(buf_slice(&b), "before\x04\x01\x02");
+	for (size_t i = 0; i < COUNT(bad); i++)
+		assert_false(eio3_base64_undo(bad[i], &b));
+	assert_false(eio3_base64_undo((struct slice)S("b4AQI="), &b)); /* full */
+	assert_int_equal(b.len, strlen("before") + 3);
+	buf_release(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(bytes_that_came_as_text_are_undone),
 		cmocka_unit_test(a_binary_packet_begins_with_its_type),
 		cmocka_unit_test(what_is_encoded_is_decoded),
 		cmocka_unit_test(takes_the_text_framing_apart),

@@ -499,6 +499,48 @@ static void whether_a_client_is_still_there_can_be_asked(void **state)
 	}
 }
 
+/* How a client takes an answer that it waits for. */
+enum taking { READS, READS_AND_LEAVES, READS_AND_ASKS, LEAVES_UNREAD };
+
+/* Has a held request answered; true if the answer is said to have arrived. `turns`: the server has had time to
+ * notice what the client did. */
+static bool answer_arrives(enum taking taking, bool turns)
+{
+	struct http_receipt receipt;
+	struct peer p = peer_connect(http_server_port(server));
+	bool arrived;
+
+	peer_say(&p, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+	AWAIT(held != NULL);
+	http_exchange_watch(held, &receipt);
+	http_exchange_reply(held, 200, plain, 1, slice_of("now"));
+	held = NULL;
+	if (taking != LEAVES_UNREAD)
+		AWAIT(peer_has(&p, "now"));
+	if (taking == READS_AND_ASKS)
+		peer_say(&p, "GET /none HTTP/1.1\r\nHost: x\r\n\r\n");
+	else if (taking != READS)
+		peer_close(&p);
+	if (turns)
+		AWAIT(taking == READS || receipt.conn == NULL);
+	arrived = http_receipt_end(&receipt);
+	assert_null(receipt.conn);
+	peer_close(&p);
+	AWAIT(http_server_connections(server) == 0);
+	return arrived;
+}
+
+static void whether_an_answer_has_arrived_can_be_asked(void **state)
+{
+	(void)state;
+	for (int turns = 0; turns <= 1; turns++) {
+		assert_true(answer_arrives(READS, turns == 1));
+		assert_true(answer_arrives(READS_AND_LEAVES, turns == 1));
+		assert_true(answer_arrives(READS_AND_ASKS, turns == 1));
+		assert_false(answer_arrives(LEAVES_UNREAD, turns == 1));
+	}
+}
+
 /* What is sent behind a held request is kept, up to a limit, and nothing more is read. */
 static void bytes_behind_a_held_request_do_not_pile_up(void **state)
 {
@@ -686,6 +728,7 @@ int main(void)
 		WITH_SERVER(a_held_request_is_answered_later),
 		WITH_SERVER(a_client_that_leaves_a_held_request_is_noticed),
 		WITH_SERVER(whether_a_client_is_still_there_can_be_asked),
+		WITH_SERVER(whether_an_answer_has_arrived_can_be_asked),
 		WITH_SERVER(bytes_behind_a_held_request_do_not_pile_up),
 		WITH_SERVER(a_taken_connection_is_the_takers),
 		WITH_SERVER(a_dropped_connection_ends_without_an_answer),
