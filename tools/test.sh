@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 FUZZ_SECONDS=5
-JOBS=$(($(nproc) * 2)) # most tests wait for something most of the time
+JOBS=$(($(nproc) + 1)) # most tests wait for something most of the time
 passed=0
 failed=0
 

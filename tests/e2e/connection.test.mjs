@@ -90,6 +90,7 @@ for (const version of [4, 2]) {
 		await scene.stored(1);
 		await daemon.stop();
 		assert.deepEqual(await scene.sql('SELECT results FROM event'), [{ results: '[1]' }]);
+		await waitFor(() => feed.unsubscribed.length >= 1, 'it is unsubscribed');
 		assert.equal(feed.unsubscribed.length, 1);
 	});
 

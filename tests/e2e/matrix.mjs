@@ -90,6 +90,7 @@ async function cell(scene, { version, way, protocol, bytes }) {
 	await scene.stored(EVENTS + 3);
 	feed.unsubscribed.length = 0;
 	await daemon.stop();
+	await waitFor(() => feed.unsubscribed.length !== 0, 'the unsubscribe');
 	assert.deepEqual(feed.unsubscribed, ['p {}']);
 
 	await checkEvents(scene, EVENTS + 3);
