@@ -4,7 +4,7 @@
 # daily-close at the close of New York. What `received` is then, is the feed's own time.
 # usage: tools/demo-recording.sh FILE
 set -euo pipefail
-if [ $# -ne 1 ]; then
+if [ $# -ne 1 ] || [[ $1 == -* ]]; then
 	echo "usage: tools/demo-recording.sh FILE" >&2
 	exit 2
 fi

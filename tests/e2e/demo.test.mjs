@@ -46,3 +46,7 @@ e2e('a file that is there is not written over', (scene) => {
 	assert.throws(() => execFileSync(`${root}/tools/demo-recording.sh`, [file], { stdio: 'pipe' }), /is there already/);
 	assert.equal(readFileSync(file, 'utf8'), 'mine');
 });
+
+e2e('an option is no file', (scene) => {
+	assert.throws(() => execFileSync(`${root}/tools/demo-recording.sh`, ['--help'], { cwd: scene.dir, stdio: 'pipe' }), /usage: tools\/demo-recording\.sh FILE/);
+});
