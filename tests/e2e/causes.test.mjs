@@ -2,14 +2,16 @@
 // a second. Times are those of the server, or of this test. The last test looks that none is left out.
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { closeSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
+import { execFile, execFileSync } from 'node:child_process';
+import { readFileSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { streamKey } from '../peers/feed-server.mjs';
 import { TcpProxy } from '../peers/tcp-proxy.mjs';
 import { checkInGaps, checkOnce, compare, feedLoad, gaps, passes, tickers } from './numbered.mjs';
 import { e2e, gate, preloaded, SLACK, waitFor } from './support.mjs';
 
+const run = promisify(execFile);
 const SECOND_MS = 1000;
 const STREAMS = tickers(4);
 const DOWN_MS = 1500;
@@ -292,19 +294,8 @@ function mountSmall(scene) {
 	return true;
 }
 
-function fillSmall(scene) {
-	const file = openSync(scene.file('filler'), 'w');
-
-	for (let size = 2 ** 20; size >= 1;) {
-		try {
-			size = writeSync(file, Buffer.alloc(size)) > 0 ? size : 0;
-		} catch (error) {
-			assert.equal(error.code, 'ENOSPC');
-			size = Math.floor(size / 2);
-		}
-	}
-	closeSync(file);
-}
+// Elsewhere, so that the servers of this process go on meanwhile.
+const fillSmall = (scene) => run('sh', ['-c', 'cat /dev/zero > "$1" || true', 'sh', scene.file('filler')]);
 
 const DISKS = {
 	'a full file system': {
@@ -314,13 +305,21 @@ const DISKS = {
 	},
 	'a limit on file size': {
 		prepare: () => true,
-		fill: (scene, daemon) => execFileSync('prlimit',
-			[`--pid=${daemon.pid}`, `--fsize=${Math.max(...['', '-wal'].map((end) => statSync(scene.file(`market.db${end}`)).size))}:`]),
+		// Not a byte more anywhere: in a smaller file there is room again once its WAL begins anew.
+		fill: (scene, daemon) => run('prlimit', [`--pid=${daemon.pid}`, '--fsize=1:']),
 		empty: (scene, daemon) => execFileSync('prlimit', [`--pid=${daemon.pid}`, '--fsize=unlimited:']),
 	},
 };
 
 const READING_STOPS = /^.*reading stops.*$/m;
+
+// Since when nothing is read, by the daemon's word; null while it reads.
+function stoppedAt(daemon) {
+	const last = daemon.stderr.split('\n').filter((line) => /reading (stops|goes on)/.test(line)).at(-1) ?? '';
+
+	return READING_STOPS.test(last) ? Date.parse(last.slice(0, 24)) : null;
+}
+
 const BUSY = { rate: 1000, pad: 1000, top: { buffer: '1MiB' } };
 
 for (const [name, wish] of Object.entries(DISKS)) {
@@ -342,17 +341,16 @@ for (const [name, wish] of Object.entries(DISKS)) {
 		await passes(scene, otherLoad, 'other');
 		const otherLost = Date.now();
 		await other.stop();
-		disk.fill(scene, daemon);
-		await daemon.says(READING_STOPS);
-		const paused = momentOf(daemon, READING_STOPS);
+		await disk.fill(scene, daemon);
 		await daemon.says(/cannot store, trying again/);
-		const HELD = /^.*not connecting while reading has stopped.*$/m;
-		await daemon.says(HELD);
-		const held = momentOf(daemon, HELD);
+		const held = await waitFor(() => daemon.stderr.split('\n').filter((line) => line.includes('not connecting while reading has stopped'))
+			.map((line) => Date.parse(line.slice(0, 24))).find((at) => at >= otherLost), 'the other feed to be held back');
 		await other.start();
 		await waitFor(() => feed.sockets.size === 0, 'the server to drop us');
 		await sleep(DOWN_MS);
 		assert.deepEqual([feed.counters.connections, other.counters.connections], [1, 1], 'nothing connects while nothing is read');
+		const paused = stoppedAt(daemon); // a busy disk may have stopped it for a moment before
+		assert.notEqual(paused, null);
 		disk.empty(scene, daemon);
 		await daemon.says(/storing again/);
 		const [ended, otherEnded] = [await subscribed(world), await subscribed({ feed: other, streams: STREAMS })];
@@ -373,9 +371,10 @@ e2e('disk: SIGTERM while nothing can be stored tells how much is lost; the next 
 	const world = await start(scene, {}, BUSY);
 	const { feed, load, daemon } = world;
 
-	disk.fill(scene, daemon);
+	await disk.fill(scene, daemon);
 	const full = Date.now();
-	await daemon.says(READING_STOPS);
+	await daemon.says(/cannot store, trying again/);
+	await waitFor(() => stoppedAt(daemon) !== null, 'reading to stop');
 	daemon.signal('SIGTERM');
 	assert.deepEqual(await daemon.exit(), { code: 1, signal: null });
 	assert.match(daemon.stderr, /could not be stored and are lost .*events=[1-9]\d*/);
@@ -454,7 +453,7 @@ e2e('a slow disk alone is no gap, nor is a full one for a moment', async (scene)
 	await sleep(2 * DOWN_MS);
 	rmSync(slow);
 	await passes(scene, load);
-	disk.fill(scene, daemon);
+	await disk.fill(scene, daemon);
 	await daemon.says(/cannot store, trying again/);
 	await sleep(2 * DOWN_MS);
 	disk.empty(scene, daemon);
